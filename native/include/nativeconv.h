@@ -1,0 +1,422 @@
+/*
+ * NativeConv: 2-D convolution, forward and both gradients, on the CPU.
+ *
+ * This header is the whole C interface and its manual.
+ *
+ *   1. Fill an nconv_conv2d_desc (nconv_conv2d_desc_init gives the defaults).
+ *   2. nconv_plan_create validates it once and chooses an algorithm per pass. A plan is immutable:
+ *      any number of threads may use it at the same time.
+ *   3. nconv_plan_get_info and nconv_plan_workspace_bytes give the size of every buffer.
+ *   4. nconv_pack_weights rearranges the weights for a pass; repeat it when the weights change.
+ *   5. nconv_forward, nconv_backward_input, nconv_backward_weights run. They never allocate.
+ *   6. nconv_plan_destroy.
+ *
+ * Notation. N batch, C input channels, O output channels, G groups, H x W input, P x Q output,
+ * R x S kernel. With x the input, w the weights, b the bias, and f the activation:
+ *
+ *   z[n,o,p,q] = b[o] + sum over c,r,s of
+ *                x[n, c, p*stride_h + r*dilation_h - pad_top, q*stride_w + s*dilation_w - pad_left]
+ *                * w[o,c,r,s]                     c runs over the C/G channels of o's group
+ *   y          = f(z)
+ *
+ * This is cross-correlation, as in every deep-learning framework. x outside the image is 0. Output
+ * size: P = (H + pad_top + pad_bottom - ((R-1)*dilation_h + 1)) / stride_h + 1 rounded down, Q alike.
+ *
+ * Layouts. NCONV_LAYOUT_NCHW: activations [N][C][H][W], weights [O][C/G][R][S].
+ * NCONV_LAYOUT_NHWC: activations [N][H][W][C], weights [O][R][S][C/G]. All dense, no gaps.
+ *
+ * Same bits. For one library version and one descriptor the results have the same bits whatever the
+ * thread count, instruction set, operating system and buffer alignment. Excluded are the payload and
+ * sign of NaN.
+ *
+ * Inf and NaN. A non-finite input reaches exactly the outputs whose window holds it. Padding is a
+ * true zero, so a non-finite *weight* makes NaN where its tap meets padding.
+ *
+ * Denormals are computed exactly unless the caller's thread flushes them: the floating-point control
+ * word of the caller holds in all threads of a call and is left as it was.
+ *
+ * Errors. Every function that can fail returns an nconv_status and writes its results only on
+ * NCONV_STATUS_OK. All arguments are checked before anything is written. The library never prints,
+ * aborts, throws, or changes the process environment.
+ *
+ * Lengths. Every buffer comes with its length; no byte outside is read or written. "_count" is in
+ * elements, "_bytes" in bytes. Activations may be longer than needed; weights, bias and their
+ * gradients must have exactly the length in nconv_plan_info.
+ *
+ * Aliasing. An output buffer of a call must not overlap any other buffer of that call
+ * (NCONV_STATUS_BUFFER_OVERLAP). Buffers that are only read may overlap. Element alignment (4 bytes)
+ * is required of float data; any alignment of packed weights and workspace is accepted, 64 is best.
+ */
+#ifndef NATIVECONV_H
+#define NATIVECONV_H
+
+#include <stdint.h>
+
+#if defined(NCONV_STATIC)
+#define NCONV_API
+#elif defined(_WIN32)
+#if defined(NCONV_BUILDING)
+#define NCONV_API __declspec(dllexport)
+#else
+#define NCONV_API __declspec(dllimport)
+#endif
+#else
+#define NCONV_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The library's version, major.minor.patch. */
+#define NCONV_VERSION_MAJOR 0
+#define NCONV_VERSION_MINOR 1
+#define NCONV_VERSION_PATCH 0
+
+/* The binary interface: raised when a caller compiled against an older header would break. */
+#define NCONV_ABI_VERSION 1
+
+/* ---- Enumerations. Values are never reused or reordered. ------------------------------------- */
+
+/* INVALID_*: the caller's mistake, by argument. UNSUPPORTED_*: valid, but not to be had here.
+ * The rest: the environment. nconv_status_text gives a sentence for each. */
+typedef enum nconv_status {
+    NCONV_STATUS_OK = 0,
+
+    NCONV_STATUS_INVALID_DESCRIPTOR = 100,   /* null, or a struct_size this library does not know */
+    NCONV_STATUS_INVALID_DATA_TYPE = 101,    /* not an nconv_data_type */
+    NCONV_STATUS_INVALID_LAYOUT = 102,       /* not an nconv_layout */
+    NCONV_STATUS_INVALID_ACTIVATION = 103,   /* not an nconv_activation, or its parameters out of range */
+    NCONV_STATUS_INVALID_MATH_MODE = 104,    /* not an nconv_math_mode */
+    NCONV_STATUS_INVALID_HAS_BIAS = 105,     /* neither 0 nor 1 */
+    NCONV_STATUS_INVALID_BATCH = 106,        /* negative, or above 2^31-1 */
+    NCONV_STATUS_INVALID_CHANNELS = 107,     /* input or output channels outside 1 .. 2^31-1 */
+    NCONV_STATUS_INVALID_INPUT_SIZE = 108,   /* height or width outside 1 .. 2^31-1 */
+    NCONV_STATUS_INVALID_KERNEL_SIZE = 109,  /* height or width outside 1 .. 2^31-1 */
+    NCONV_STATUS_INVALID_STRIDE = 110,       /* outside 1 .. 2^31-1 */
+    NCONV_STATUS_INVALID_DILATION = 111,     /* outside 1 .. 2^31-1 */
+    NCONV_STATUS_INVALID_PADDING = 112,      /* negative, or above 2^31-1 */
+    NCONV_STATUS_INVALID_GROUPS = 113,       /* below 1, or does not divide both channel counts */
+    NCONV_STATUS_INVALID_OUTPUT_SIZE = 114,  /* the dilated kernel is larger than the padded input */
+    NCONV_STATUS_SIZE_OVERFLOW = 115,        /* a buffer would exceed 2^63-1 bytes or the address space */
+
+    NCONV_STATUS_INVALID_PLAN = 130,           /* null */
+    NCONV_STATUS_INVALID_ARGUMENTS = 131,      /* the argument struct is null or of unknown struct_size */
+    NCONV_STATUS_INVALID_RESULT = 132,         /* a pointer for a result is null */
+    NCONV_STATUS_INVALID_PASS = 133,           /* not an nconv_pass, or not one this function serves */
+    NCONV_STATUS_INVALID_THREADS = 134,        /* a negative thread count */
+    NCONV_STATUS_INVALID_ISA = 135,            /* not an nconv_isa */
+    NCONV_STATUS_INVALID_EXECUTION = 136,      /* unknown struct_size */
+    NCONV_STATUS_INVALID_INPUT = 137,          /* null, misaligned or too short; so for those below */
+    NCONV_STATUS_INVALID_WEIGHTS = 138,
+    NCONV_STATUS_INVALID_PACKED_WEIGHTS = 139,
+    NCONV_STATUS_INVALID_BIAS = 140,
+    NCONV_STATUS_INVALID_OUTPUT = 141,
+    NCONV_STATUS_INVALID_GRAD_OUTPUT = 142,
+    NCONV_STATUS_INVALID_GRAD_INPUT = 143,
+    NCONV_STATUS_INVALID_GRAD_WEIGHTS = 144,
+    NCONV_STATUS_INVALID_GRAD_BIAS = 145,
+    NCONV_STATUS_INVALID_WORKSPACE = 146,
+    NCONV_STATUS_INVALID_ACCUMULATE = 147,     /* neither 0 nor 1 */
+    NCONV_STATUS_BUFFER_OVERLAP = 148,         /* a buffer that is written overlaps another one */
+
+    NCONV_STATUS_UNSUPPORTED_ALGORITHM = 200,  /* no such name, or it declines this problem */
+    NCONV_STATUS_UNSUPPORTED_ISA = 201,        /* not in this build, or not on this processor */
+
+    NCONV_STATUS_OUT_OF_MEMORY = 300,
+    NCONV_STATUS_INTERNAL = 301                /* a defect of the library: please report it */
+} nconv_status;
+
+typedef enum nconv_data_type {
+    NCONV_DATA_TYPE_FLOAT32 = 0
+} nconv_data_type;
+
+typedef enum nconv_layout {
+    NCONV_LAYOUT_NCHW = 0,
+    NCONV_LAYOUT_NHWC = 1
+} nconv_layout;
+
+/* y = f(z), and f'(z) as the gradients compute it from the saved output y. alpha and beta are
+ * activation_alpha and activation_beta of the descriptor; unused ones are ignored. */
+typedef enum nconv_activation {
+    NCONV_ACTIVATION_LINEAR = 0,     /* z;                       1                               */
+    NCONV_ACTIVATION_RELU = 1,       /* max(z, 0);               1 if y > 0, else 0              */
+    NCONV_ACTIVATION_LEAKY_RELU = 2, /* z if z > 0 else alpha*z; 1 if y > 0 else alpha. alpha >= 0 */
+    NCONV_ACTIVATION_CLIP = 3,       /* min(max(z, alpha), beta); 1 if alpha < y < beta, else 0.
+                                        alpha < beta; ReLU6 is alpha 0, beta 6                   */
+    NCONV_ACTIVATION_SIGMOID = 4,    /* 1 / (1 + exp(-z));       y * (1 - y)                     */
+    NCONV_ACTIVATION_TANH = 5,       /* tanh(z);                 1 - y*y                         */
+    NCONV_ACTIVATION_ELU = 6         /* z if z > 0 else alpha*(exp(z) - 1); 1 if y > 0 else y + alpha.
+                                        alpha >= 0                                               */
+} nconv_activation;
+
+/* How freely the arithmetic may be rearranged. Today all three choose alike: direct summation. */
+typedef enum nconv_math_mode {
+    NCONV_MATH_MODE_DEFAULT = 0,
+    NCONV_MATH_MODE_STRICT = 1, /* direct summation only, also in later versions */
+    NCONV_MATH_MODE_FAST = 2
+} nconv_math_mode;
+
+/* Instruction sets. On one architecture a larger value is a faster set. */
+typedef enum nconv_isa {
+    NCONV_ISA_SCALAR = 0,  /* any processor of the architecture */
+    NCONV_ISA_AVX2 = 1,    /* x86-64 with AVX2 and FMA */
+    NCONV_ISA_AVX512 = 2,  /* x86-64 with AVX-512 F, BW, DQ and VL */
+    NCONV_ISA_NEON = 16    /* arm64 */
+} nconv_isa;
+
+typedef enum nconv_pass {
+    NCONV_PASS_FORWARD = 0,
+    NCONV_PASS_BACKWARD_INPUT = 1,
+    NCONV_PASS_BACKWARD_WEIGHTS = 2
+} nconv_pass;
+
+/* ---- The library ------------------------------------------------------------------------------ */
+
+/* major * 10000 + minor * 100 + patch of the library that is loaded. */
+NCONV_API int32_t nconv_version(void);
+
+/* NCONV_ABI_VERSION of the library that is loaded; a caller compares it with its own. */
+NCONV_API int32_t nconv_abi_version(void);
+
+/* A sentence in English for any status, in static memory; never null, also for unknown values. */
+NCONV_API const char* nconv_status_text(nconv_status status);
+
+/* The instruction set that new plans use: the best one this build has, processor and operating system
+ * support, and the cap allows. */
+NCONV_API nconv_isa nconv_active_isa(void);
+
+/* Bit (1 << value) for each nconv_isa this build has and the machine can run, the cap disregarded. */
+NCONV_API uint32_t nconv_supported_isas(void);
+
+/* "scalar", "avx2", "avx512", "neon", in static memory; null for other values. */
+NCONV_API const char* nconv_isa_name(nconv_isa isa);
+
+/* Lowers nconv_active_isa for plans created from now on, in any thread. The environment variable
+ * NATIVECONV_MAX_ISA, a name of nconv_isa_name, is a second cap read once, at first use; the lower
+ * one holds. Statuses: INVALID_ISA, UNSUPPORTED_ISA. */
+NCONV_API nconv_status nconv_set_max_isa(nconv_isa isa);
+
+/* The number of threads a call uses that sets no limit of its own: the processors this process may
+ * run on, or less if capped by nconv_set_max_threads. */
+NCONV_API int32_t nconv_thread_count(void);
+
+/* Caps nconv_thread_count for calls that start from now on; 0 lifts the cap.
+ * Status: INVALID_THREADS. */
+NCONV_API nconv_status nconv_set_max_threads(int32_t threads);
+
+/* The names of the algorithms in the order in which a plan considers them, in static memory; null
+ * from the first index that does not exist. */
+NCONV_API const char* nconv_algorithm_name(int32_t index);
+
+/* ---- The problem ------------------------------------------------------------------------------ */
+
+/* All of one convolution. Set struct_size to sizeof(nconv_conv2d_desc), best by
+ * nconv_conv2d_desc_init. Later versions may add fields at the end. */
+typedef struct nconv_conv2d_desc {
+    uint32_t struct_size;
+    int32_t data_type;      /* nconv_data_type */
+    int32_t layout;         /* nconv_layout */
+    int32_t activation;     /* nconv_activation */
+    int32_t math_mode;      /* nconv_math_mode */
+    int32_t has_bias;       /* 0 or 1 */
+    float activation_alpha; /* see nconv_activation */
+    float activation_beta;
+    int64_t batch; /* 0 is allowed: every pass succeeds and reads nothing */
+    int64_t input_channels;
+    int64_t output_channels;
+    int64_t groups; /* divides both channel counts; input_channels for depthwise */
+    int64_t input_height;
+    int64_t input_width;
+    int64_t kernel_h;
+    int64_t kernel_w;
+    int64_t stride_h;
+    int64_t stride_w;
+    int64_t dilation_h; /* distance between taps: 1 is a dense kernel */
+    int64_t dilation_w;
+    int64_t pad_top;
+    int64_t pad_left;
+    int64_t pad_bottom;
+    int64_t pad_right;
+} nconv_conv2d_desc;
+
+/* Writes struct_size and the defaults: float32, NCHW, ReLU, default math, bias, batch 1, groups 1,
+ * kernel 3 x 3, stride 1, dilation 1, no padding. Channels and input size become 0 and must be set. */
+NCONV_API void nconv_conv2d_desc_init(nconv_conv2d_desc* desc);
+
+/* "Same" padding along one axis, output = ceil(input / stride): with
+ * total = max(0, (output - 1) * stride + (kernel - 1) * dilation + 1 - input), *before = total / 2 and
+ * *after the rest, so that an odd zero goes to the end (TensorFlow, ONNX SAME_UPPER); with lower != 0
+ * it goes to the start (SAME_LOWER). Depends on the input size.
+ * Statuses: INVALID_INPUT_SIZE, INVALID_KERNEL_SIZE, INVALID_STRIDE, INVALID_DILATION,
+ * INVALID_RESULT, SIZE_OVERFLOW. */
+NCONV_API nconv_status nconv_same_padding(int64_t input, int64_t kernel, int64_t stride,
+                                          int64_t dilation, int32_t lower, int64_t* before,
+                                          int64_t* after);
+
+/* ---- The plan --------------------------------------------------------------------------------- */
+
+typedef struct nconv_plan nconv_plan;
+
+/* What a plan may use; for tests and measurements. */
+typedef struct nconv_plan_options {
+    uint32_t struct_size;  /* sizeof(nconv_plan_options) */
+    int32_t max_isa;       /* nconv_isa: a cap for this plan alone; -1 for none */
+    const char* algorithm; /* a name of nconv_algorithm_name for all passes, or null to choose */
+} nconv_plan_options;
+
+/* The sizes that follow from a descriptor, and what the plan runs on. */
+typedef struct nconv_plan_info {
+    uint32_t struct_size; /* set to sizeof(nconv_plan_info) before the call */
+    int32_t isa;          /* nconv_isa */
+    int64_t output_height;
+    int64_t output_width;
+    int64_t input_count; /* elements; grad_input has as many, and so on */
+    int64_t weights_count;
+    int64_t bias_count; /* 0 without bias */
+    int64_t output_count;
+    int64_t forward_packed_bytes; /* packed weights for nconv_forward */
+    int64_t backward_input_packed_bytes;
+    /* Two plans with equal values take the same packed weights. They depend on channels, groups,
+     * kernel, stride, dilation, layout, instruction set and algorithm, today on nothing else. */
+    uint64_t forward_packed_format;
+    uint64_t backward_input_packed_format;
+} nconv_plan_info;
+
+/* Validates desc, chooses an algorithm for each pass, and writes a new plan to *plan. desc and options
+ * are not kept; options may be null. Every valid descriptor is accepted and every pass of it served.
+ * Statuses: INVALID_* of the descriptor, SIZE_OVERFLOW, UNSUPPORTED_ALGORITHM, UNSUPPORTED_ISA,
+ * INVALID_ISA, INVALID_ARGUMENTS (options), INVALID_RESULT, OUT_OF_MEMORY. */
+NCONV_API nconv_status nconv_plan_create(const nconv_conv2d_desc* desc,
+                                         const nconv_plan_options* options, nconv_plan** plan);
+
+/* Frees a plan; null is allowed. No call may be using it. */
+NCONV_API void nconv_plan_destroy(nconv_plan* plan);
+
+/* Statuses: INVALID_PLAN, INVALID_RESULT, INVALID_ARGUMENTS (struct_size). */
+NCONV_API nconv_status nconv_plan_get_info(const nconv_plan* plan, nconv_plan_info* info);
+
+/* The bytes of workspace a pass needs when at most that many threads run it; 0 threads means
+ * nconv_thread_count(). Does not grow with the batch.
+ * Statuses: INVALID_PLAN, INVALID_PASS, INVALID_THREADS, INVALID_RESULT, SIZE_OVERFLOW. */
+NCONV_API nconv_status nconv_plan_workspace_bytes(const nconv_plan* plan, nconv_pass pass,
+                                                  int32_t threads, int64_t* bytes);
+
+/* The name of the algorithm of a pass, in static memory; null for a null plan or an unknown pass. */
+NCONV_API const char* nconv_plan_algorithm(const nconv_plan* plan, nconv_pass pass);
+
+/* A plain-words account of the plan: the problem and, per pass, the algorithm, why those before it
+ * declined, workspace bytes and instruction set. Writes at most text_bytes bytes, ended by a zero, and
+ * the bytes the whole text needs, zero included, to *required_bytes. text may be null if text_bytes
+ * is 0. Statuses: INVALID_PLAN, INVALID_RESULT. */
+NCONV_API nconv_status nconv_plan_describe(const nconv_plan* plan, char* text, int64_t text_bytes,
+                                           int64_t* required_bytes);
+
+/* Rearranges weights (in the descriptor's layout) into packed, for NCONV_PASS_FORWARD or
+ * NCONV_PASS_BACKWARD_INPUT. Runs in the calling thread; allocates nothing.
+ * Statuses: INVALID_PLAN, INVALID_PASS, INVALID_WEIGHTS, INVALID_PACKED_WEIGHTS, BUFFER_OVERLAP. */
+NCONV_API nconv_status nconv_pack_weights(const nconv_plan* plan, nconv_pass pass,
+                                          const float* weights, int64_t weights_count,
+                                          void* packed_weights, int64_t packed_weights_bytes);
+
+/* ---- Running ---------------------------------------------------------------------------------- */
+
+/* One share of a call's work. */
+typedef void (*nconv_task)(void* task_context, int64_t index);
+
+/* A caller's own threads: calls task(task_context, i) for every i in 0 .. count-1, each once, in any
+ * order, on any threads, at the same time or one after the other, and returns when all have returned.
+ * context is the one in nconv_execution. Must not throw. */
+typedef void (*nconv_parallel_for)(void* context, int64_t count, nconv_task task,
+                                   void* task_context);
+
+/* How one call may use threads. */
+typedef struct nconv_execution {
+    uint32_t struct_size;            /* sizeof(nconv_execution) */
+    int32_t max_threads;             /* 0: nconv_thread_count() */
+    nconv_parallel_for parallel_for; /* null: the library's own pool */
+    void* parallel_context;
+} nconv_execution;
+
+/* Threads. A call uses as many threads as its max_threads, the workspace, and the work allow; a
+ * workspace sized for fewer threads than max_threads lowers the count. execution may be null. workspace
+ * may be null with 0 bytes if nconv_plan_workspace_bytes says 0. */
+
+typedef struct nconv_forward_args {
+    uint32_t struct_size; /* sizeof(nconv_forward_args) */
+    int32_t reserved;     /* 0 */
+    const float* input;
+    int64_t input_count;
+    const void* packed_weights; /* of nconv_pack_weights for NCONV_PASS_FORWARD */
+    int64_t packed_weights_bytes;
+    const float* bias; /* null, with count 0, exactly if the descriptor has none */
+    int64_t bias_count;
+    float* output;
+    int64_t output_count;
+    void* workspace;
+    int64_t workspace_bytes;
+    const nconv_execution* execution;
+} nconv_forward_args;
+
+/* output = f(conv(input, weights) + bias).
+ * Statuses: INVALID_PLAN, INVALID_ARGUMENTS, INVALID_EXECUTION, INVALID_THREADS, INVALID_INPUT,
+ * INVALID_PACKED_WEIGHTS, INVALID_BIAS, INVALID_OUTPUT, INVALID_WORKSPACE, BUFFER_OVERLAP. */
+NCONV_API nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* args);
+
+typedef struct nconv_backward_input_args {
+    uint32_t struct_size; /* sizeof(nconv_backward_input_args) */
+    int32_t reserved;     /* 0 */
+    const float* grad_output;
+    int64_t grad_output_count;
+    const float* output; /* of nconv_forward; null, with count 0, is allowed for a linear activation */
+    int64_t output_count;
+    const void* packed_weights; /* of nconv_pack_weights for NCONV_PASS_BACKWARD_INPUT */
+    int64_t packed_weights_bytes;
+    float* grad_input;
+    int64_t grad_input_count;
+    void* workspace;
+    int64_t workspace_bytes;
+    const nconv_execution* execution;
+} nconv_backward_input_args;
+
+/* With g = grad_output * f'(output):
+ *   grad_input[n,c,h,w] = sum of g[n,o,p,q] * w[o,c,r,s] over all o,p,q,r,s with
+ *                         h = p*stride_h + r*dilation_h - pad_top and w alike.
+ * Overwrites grad_input; pixels that no output reads become 0.
+ * Statuses: as nconv_forward, with INVALID_GRAD_OUTPUT, INVALID_OUTPUT, INVALID_GRAD_INPUT. */
+NCONV_API nconv_status nconv_backward_input(const nconv_plan* plan,
+                                            const nconv_backward_input_args* args);
+
+typedef struct nconv_backward_weights_args {
+    uint32_t struct_size; /* sizeof(nconv_backward_weights_args) */
+    int32_t accumulate;   /* 0: overwrite the gradients; 1: add to them */
+    const float* input;
+    int64_t input_count;
+    const float* grad_output;
+    int64_t grad_output_count;
+    const float* output; /* as in nconv_backward_input_args */
+    int64_t output_count;
+    float* grad_weights; /* in the descriptor's layout of the weights */
+    int64_t grad_weights_count;
+    float* grad_bias; /* null, with count 0, exactly if the descriptor has no bias */
+    int64_t grad_bias_count;
+    void* workspace;
+    int64_t workspace_bytes;
+    const nconv_execution* execution;
+} nconv_backward_weights_args;
+
+/* With g = grad_output * f'(output):
+ *   grad_weights[o,c,r,s] = sum over n,p,q of g[n,o,p,q] * x[n, c, p*stride_h + r*dilation_h - pad_top,
+ *                           q*stride_w + s*dilation_w - pad_left]
+ *   grad_bias[o]          = sum over n,p,q of g[n,o,p,q]
+ * With batch 0 the gradients become 0, or stay as they are if accumulate is 1.
+ * Statuses: as nconv_forward, with INVALID_GRAD_OUTPUT, INVALID_OUTPUT, INVALID_GRAD_WEIGHTS,
+ * INVALID_GRAD_BIAS, INVALID_ACCUMULATE. */
+NCONV_API nconv_status nconv_backward_weights(const nconv_plan* plan,
+                                              const nconv_backward_weights_args* args);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NATIVECONV_H */
