@@ -1,0 +1,42 @@
+// Overflow-checked 64-bit arithmetic for sizes. Every size in the library goes through this file.
+#pragma once
+
+#include <stdint.h>
+
+namespace nconv {
+
+// A non-negative 64-bit size that remembers whether any step on the way overflowed.
+class CheckedSize {
+public:
+    constexpr CheckedSize(int64_t value) : value_(value), valid_(value >= 0) {}
+
+    friend CheckedSize operator+(CheckedSize a, CheckedSize b) {
+        CheckedSize r(0);
+        r.valid_ = a.valid_ && b.valid_ && !__builtin_add_overflow(a.value_, b.value_, &r.value_);
+        return r;
+    }
+    friend CheckedSize operator*(CheckedSize a, CheckedSize b) {
+        CheckedSize r(0);
+        r.valid_ = a.valid_ && b.valid_ && !__builtin_mul_overflow(a.value_, b.value_, &r.value_);
+        return r;
+    }
+
+    bool valid() const { return valid_; }
+    int64_t value() const { return value_; }
+
+private:
+    int64_t value_;
+    bool valid_;
+};
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t round_up(int64_t a, int64_t multiple) { return ceil_div(a, multiple) * multiple; }
+constexpr int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// The start of share `index` when `total` things are cut into `shares` near-equal shares.
+constexpr int64_t share_start(int64_t total, int64_t shares, int64_t index) {
+    return total / shares * index + min_of(index, total % shares);
+}
+
+}  // namespace nconv

@@ -1,0 +1,58 @@
+// The library's only threading: a call's work is cut into tasks whose number and extent depend on the
+// descriptor alone, and any number of threads take them from one counter. Results therefore do not
+// depend on the thread count.
+#pragma once
+
+#include <stdint.h>
+
+#include <atomic>
+
+#include "nativeconv.h"
+
+namespace nconv {
+
+constexpr int kMaxThreads = 256;
+
+// How one call runs: at most `threads` shares at a time, on the caller's threads or on the pool's.
+struct Execution {
+    int threads = 1;
+    nconv_parallel_for parallel_for = nullptr;
+    void* parallel_context = nullptr;
+};
+
+// The processors this process may use, and the cap set by nconv_set_max_threads.
+int default_threads();
+void set_max_threads(int threads);
+
+// Calls share(context, i) for i in 0 .. count-1 on the execution's threads; the calling thread takes
+// part. If the pool is busy with another call, the calling thread does all shares itself.
+void run_shares(const Execution& execution, int count, nconv_task share, void* context);
+
+// Calls task(i, slot) for every i in 0 .. count-1. slot is in 0 .. threads-1 and no two tasks that run
+// at the same time have the same one: it names the thread's part of the workspace.
+template <class Task>
+void parallel_for(const Execution& execution, int64_t count, const Task& task) {
+    const int shares = static_cast<int>(count < execution.threads ? count : execution.threads);
+    if (shares <= 1) {
+        for (int64_t i = 0; i < count; ++i) task(i, 0);
+        return;
+    }
+    struct Shared {
+        const Task& task;
+        std::atomic<int64_t> next;
+        int64_t count;
+    } shared{task, {0}, count};
+    run_shares(
+        execution, shares,
+        [](void* context, int64_t slot) {
+            Shared& s = *static_cast<Shared*>(context);
+            for (;;) {
+                const int64_t i = s.next.fetch_add(1, std::memory_order_relaxed);
+                if (i >= s.count) return;
+                s.task(i, static_cast<int>(slot));
+            }
+        },
+        &shared);
+}
+
+}  // namespace nconv

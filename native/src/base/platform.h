@@ -1,0 +1,149 @@
+// What the library takes from the operating system: threads, locks, the processor count, and the
+// floating-point control word. The only file with an #ifdef on the system.
+#pragma once
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+#endif
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace nconv {
+
+#if defined(_WIN32)
+
+class Mutex {
+public:
+    void lock() { AcquireSRWLockExclusive(&lock_); }
+    void unlock() { ReleaseSRWLockExclusive(&lock_); }
+    bool try_lock() { return TryAcquireSRWLockExclusive(&lock_) != 0; }
+
+private:
+    friend class Condition;
+    SRWLOCK lock_ = SRWLOCK_INIT;
+};
+
+class Condition {
+public:
+    void wait(Mutex& mutex) { SleepConditionVariableSRW(&condition_, &mutex.lock_, INFINITE, 0); }
+    void notify_all() { WakeAllConditionVariable(&condition_); }
+
+private:
+    CONDITION_VARIABLE condition_ = CONDITION_VARIABLE_INIT;
+};
+
+template <void (*Body)()>
+bool start_thread() {
+    HANDLE thread = CreateThread(
+        nullptr, 0,
+        [](void*) -> DWORD {
+            Body();
+            return 0;
+        },
+        nullptr, 0, nullptr);
+    if (thread == nullptr) return false;
+    CloseHandle(thread);
+    return true;
+}
+
+inline int processor_count() {
+    DWORD_PTR process = 0, system = 0;
+    if (!GetProcessAffinityMask(GetCurrentProcess(), &process, &system) || process == 0) return 1;
+    return __builtin_popcountll(process);
+}
+
+inline void yield_thread() { SwitchToThread(); }
+template <void (*Handler)()>
+void run_in_forked_child() {}
+
+#else
+
+class Mutex {
+public:
+    void lock() { pthread_mutex_lock(&mutex_); }
+    void unlock() { pthread_mutex_unlock(&mutex_); }
+    bool try_lock() { return pthread_mutex_trylock(&mutex_) == 0; }
+
+private:
+    friend class Condition;
+    pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+};
+
+class Condition {
+public:
+    void wait(Mutex& mutex) { pthread_cond_wait(&condition_, &mutex.mutex_); }
+    void notify_all() { pthread_cond_broadcast(&condition_); }
+
+private:
+    pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
+};
+
+// Starts a detached thread that takes no signals: those belong to the application's threads.
+template <void (*Body)()>
+bool start_thread() {
+    sigset_t all, before;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
+    pthread_t thread;
+    const bool started = pthread_create(
+                             &thread, nullptr,
+                             [](void*) -> void* {
+                                 Body();
+                                 return nullptr;
+                             },
+                             nullptr) == 0;
+    if (started) pthread_detach(thread);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return started;
+}
+
+inline int processor_count() {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? static_cast<int>(online) : 1;
+}
+
+inline void yield_thread() { sched_yield(); }
+
+// The threads of a parent do not exist in its forked child: Handler resets what counted on them.
+template <void (*Handler)()>
+void run_in_forked_child() {
+    pthread_atfork(nullptr, nullptr, Handler);
+}
+
+#endif
+
+// The word that holds rounding mode and denormal handling, exception flags left out.
+#if defined(__x86_64__)
+inline uint32_t fp_control() { return _mm_getcsr() & ~0x3fu; }
+inline void set_fp_control(uint32_t control) { _mm_setcsr(control); }
+inline void spin_pause() { _mm_pause(); }
+#elif defined(__aarch64__)
+inline uint32_t fp_control() {
+    uint64_t control;
+    asm volatile("mrs %0, fpcr" : "=r"(control));
+    return static_cast<uint32_t>(control);
+}
+inline void set_fp_control(uint32_t control) {
+    asm volatile("msr fpcr, %0" : : "r"(static_cast<uint64_t>(control)));
+}
+inline void spin_pause() { asm volatile("isb"); }
+#else
+inline uint32_t fp_control() { return 0; }
+inline void set_fp_control(uint32_t) {}
+inline void spin_pause() {}
+#endif
+
+}  // namespace nconv

@@ -1,0 +1,76 @@
+// Algorithm: one way to compute the three passes. A plan walks the ordered list of algorithms.cpp and
+// takes, per pass, the first that does not decline; it knows none of them by name.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/checked_math.h"
+#include "base/parallel.h"
+#include "conv2d/problem.h"
+#include "kernels/kernel_set.h"
+
+namespace nconv {
+
+// What every pass works from: the problem and the kernels chosen for the plan.
+struct Context {
+    Problem problem;
+    const KernelSet* kernels;
+};
+
+// A call's workspace, aligned to kWorkspaceAlignment: `shared` bytes, then one part of `per_thread`
+// bytes for each slot.
+constexpr int64_t kWorkspaceAlignment = 64;
+struct WorkspaceSize {
+    CheckedSize shared = 0;
+    CheckedSize per_thread = 0;
+};
+struct Workspace {
+    char* shared;
+    char* slots;
+    int64_t per_thread;
+
+    float* shared_floats() const { return reinterpret_cast<float*>(shared); }
+    char* slot(int index) const { return slots + index * per_thread; }
+};
+
+struct ForwardCall {
+    const float* input;
+    const float* packed;
+    const float* bias;
+    float* output;
+};
+struct BackwardInputCall {
+    const float* grad_output;
+    const float* output;  // null if the activation is linear
+    const float* packed;
+    float* grad_input;
+};
+struct BackwardWeightsCall {
+    const float* input;
+    const float* grad_output;
+    const float* output;
+    float* grad_weights;
+    float* grad_bias;
+    bool accumulate;
+};
+
+struct Algorithm {
+    const char* name;
+    // Null if the algorithm serves the pass of this problem, else the reason in words.
+    const char* (*declines)(const Problem&, nconv_pass);
+    WorkspaceSize (*workspace)(const Context&, nconv_pass);
+    // Floats of packed weights for forward or backward_input, and their arrangement.
+    CheckedSize (*packed_count)(const Context&, nconv_pass);
+    void (*pack)(const Context&, nconv_pass, const float* weights, float* packed);
+    void (*forward)(const Context&, const ForwardCall&, const Workspace&, const Execution&);
+    void (*backward_input)(const Context&, const BackwardInputCall&, const Workspace&, const Execution&);
+    void (*backward_weights)(const Context&, const BackwardWeightsCall&, const Workspace&,
+                             const Execution&);
+};
+
+extern const Algorithm kReference;
+
+constexpr int kAlgorithmCount = 1;
+extern const Algorithm* const kAlgorithms[kAlgorithmCount];
+
+}  // namespace nconv

@@ -1,0 +1,168 @@
+#include "conv2d/plan.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "isa/select.h"
+
+namespace nconv {
+namespace {
+
+const Algorithm* find_algorithm(const char* name) {
+    for (const Algorithm* algorithm : kAlgorithms) {
+        if (strcmp(algorithm->name, name) == 0) return algorithm;
+    }
+    return nullptr;
+}
+
+// FNV-1a over everything the arrangement of packed weights may depend on.
+uint64_t packed_format(const Context& context, nconv_pass pass, int algorithm) {
+    const Problem& p = context.problem;
+    const int64_t key[] = {p.layout,          p.groups,           p.input_channels,  p.output_channels,
+                           p.height.kernel,   p.width.kernel,     p.height.stride,   p.width.stride,
+                           p.height.dilation, p.width.dilation,   p.height.pad_before,
+                           p.width.pad_before, context.kernels->isa, pass,           algorithm};
+    uint64_t hash = 14695981039346656037u;
+    for (const int64_t value : key) {
+        for (int shift = 0; shift < 64; shift += 8) {
+            hash = (hash ^ ((static_cast<uint64_t>(value) >> shift) & 0xff)) * 1099511628211u;
+        }
+    }
+    return hash;
+}
+
+nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* forced, PassPlan* plan) {
+    for (int i = 0; i < kAlgorithmCount; ++i) {
+        const Algorithm* algorithm = kAlgorithms[i];
+        if (forced != nullptr && algorithm != forced) continue;
+        plan->declined[i] = algorithm->declines(context.problem, pass);
+        if (plan->declined[i] != nullptr) continue;
+        plan->algorithm = algorithm;
+        plan->workspace = algorithm->workspace(context, pass);
+        if (!workspace_bytes(*plan, kMaxThreads).valid()) return NCONV_STATUS_SIZE_OVERFLOW;
+        if (pass != NCONV_PASS_BACKWARD_WEIGHTS) {
+            const CheckedSize bytes = algorithm->packed_count(context, pass) * CheckedSize(sizeof(float));
+            if (!bytes.valid()) return NCONV_STATUS_SIZE_OVERFLOW;
+            plan->packed_bytes = bytes.value();
+            plan->packed_format = packed_format(context, pass, i);
+        }
+        return NCONV_STATUS_OK;
+    }
+    return NCONV_STATUS_UNSUPPORTED_ALGORITHM;
+}
+
+// snprintf that keeps counting past the end of the text.
+class Writer {
+public:
+    Writer(char* text, int64_t bytes) : text_(text), bytes_(bytes) {}
+
+    __attribute__((format(printf, 2, 3))) void print(const char* format, ...) {
+        const int64_t room = bytes_ > length_ ? bytes_ - length_ : 0;
+        va_list arguments;
+        va_start(arguments, format);
+        const int written = vsnprintf(room > 0 ? text_ + length_ : nullptr,
+                                      static_cast<size_t>(room), format, arguments);
+        va_end(arguments);
+        if (written > 0) length_ += written;
+    }
+    int64_t length() const { return length_; }
+
+private:
+    char* text_;
+    int64_t bytes_;
+    int64_t length_ = 0;
+};
+
+constexpr const char* kPassNames[kPasses] = {"forward", "backward_input", "backward_weights"};
+constexpr const char* kActivationNames[kActivations] = {"linear",  "relu", "leaky_relu", "clip",
+                                                        "sigmoid", "tanh", "elu"};
+constexpr const char* kMathModeNames[] = {"default", "strict", "fast"};
+
+}  // namespace
+
+nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* options, Plan* plan) {
+    Plan result = {};
+    nconv_status status = make_problem(desc, &result.context.problem);
+    if (status != NCONV_STATUS_OK) return status;
+    int32_t max_isa = -1;
+    const Algorithm* forced = nullptr;
+    if (options != nullptr) {
+        if (options->struct_size != sizeof(nconv_plan_options)) return NCONV_STATUS_INVALID_ARGUMENTS;
+        max_isa = options->max_isa;
+        if (max_isa < -1 || (max_isa >= 0 && isa_name(max_isa) == nullptr)) return NCONV_STATUS_INVALID_ISA;
+        if (max_isa >= 0 && (supported_isas() & (1u << max_isa)) == 0) {
+            return NCONV_STATUS_UNSUPPORTED_ISA;
+        }
+        if (options->algorithm != nullptr) {
+            forced = find_algorithm(options->algorithm);
+            if (forced == nullptr) return NCONV_STATUS_UNSUPPORTED_ALGORITHM;
+        }
+    }
+    result.context.kernels = select_kernels(max_isa);
+    for (int pass = 0; pass < kPasses; ++pass) {
+        status = choose(result.context, static_cast<nconv_pass>(pass), forced, &result.passes[pass]);
+        if (status != NCONV_STATUS_OK) return status;
+    }
+    *plan = result;
+    return NCONV_STATUS_OK;
+}
+
+CheckedSize workspace_bytes(const PassPlan& pass, int threads) {
+    const auto aligned = [](CheckedSize size) {
+        if (!size.valid() || size.value() == 0) return size;
+        return CheckedSize((size + kWorkspaceAlignment).value() / kWorkspaceAlignment) *
+               kWorkspaceAlignment;
+    };
+    const CheckedSize content =
+        aligned(pass.workspace.shared) + aligned(pass.workspace.per_thread) * threads;
+    if (!content.valid() || content.value() == 0) return content;
+    return content + kWorkspaceAlignment;
+}
+
+Workspace lay_out_workspace(const PassPlan& pass, void* start, int64_t bytes, int* threads) {
+    while (*threads > 1 && workspace_bytes(pass, *threads).value() > bytes) --*threads;
+    const int64_t one = workspace_bytes(pass, 1).value(), two = workspace_bytes(pass, 2).value();
+    Workspace workspace = {};
+    if (one == 0) return workspace;
+    workspace.per_thread = two - one;
+    const uintptr_t address = reinterpret_cast<uintptr_t>(start);
+    char* aligned = static_cast<char*>(start) + (kWorkspaceAlignment - address % kWorkspaceAlignment) %
+                                                    kWorkspaceAlignment;
+    workspace.shared = aligned;
+    workspace.slots = aligned + (one - kWorkspaceAlignment - workspace.per_thread);
+    return workspace;
+}
+
+int64_t describe_plan(const Plan& plan, char* text, int64_t text_bytes) {
+    const Problem& p = plan.context.problem;
+    Writer out(text, text_bytes);
+    out.print("conv2d %s float32: input %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
+              " (n c h w), output %" PRId64 " x %" PRId64 " x %" PRId64 ", kernel %" PRId64 " x %" PRId64
+              ", stride %" PRId64 " x %" PRId64 ", dilation %" PRId64 " x %" PRId64
+              ", pad top %" PRId64 " left %" PRId64 ", groups %" PRId64 ", %s, %s, %s math\n",
+              p.channels_last() ? "nhwc" : "nchw", p.batch, p.input_channels, p.height.input,
+              p.width.input, p.output_channels, p.height.output, p.width.output, p.height.kernel,
+              p.width.kernel, p.height.stride, p.width.stride, p.height.dilation, p.width.dilation,
+              p.height.pad_before, p.width.pad_before, p.groups, p.has_bias ? "bias" : "no bias",
+              kActivationNames[p.activation], kMathModeNames[p.math_mode]);
+    for (int i = 0; i < kPasses; ++i) {
+        const PassPlan& pass = plan.passes[i];
+        const int64_t shared = workspace_bytes(pass, 1).value();
+        out.print("%s: %s on %s, workspace %" PRId64 " bytes for one thread, %" PRId64
+                  " for each further one",
+                  kPassNames[i], pass.algorithm->name, isa_name(plan.context.kernels->isa), shared,
+                  workspace_bytes(pass, 2).value() - shared);
+        if (pass.packed_bytes > 0) out.print(", packed weights %" PRId64 " bytes", pass.packed_bytes);
+        for (int a = 0; a < kAlgorithmCount; ++a) {
+            if (pass.declined[a] != nullptr) {
+                out.print("; not %s: %s", kAlgorithms[a]->name, pass.declined[a]);
+            }
+        }
+        out.print("\n");
+    }
+    return out.length();
+}
+
+}  // namespace nconv

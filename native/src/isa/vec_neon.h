@@ -1,0 +1,67 @@
+// The vector vocabulary on arm64 NEON. See vec_scalar.h for what each operation means.
+#pragma once
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+
+namespace nconv {
+
+struct VecNeon {
+    using Reg = float32x4_t;
+    using Mask = uint32x4_t;
+    static constexpr int kLanes = 4;
+    static constexpr int kRegisters = 32;
+
+    static Reg zero() { return vdupq_n_f32(0.0f); }
+    static Reg broadcast(const float* p) { return vld1q_dup_f32(p); }
+    static Reg set(float x) { return vdupq_n_f32(x); }
+    static Reg load(const float* p) { return vld1q_f32(p); }
+    static Reg load_partial(const float* p, int count) { return load_strided(p, 1, count); }
+    static Reg load_strided(const float* p, ptrdiff_t stride, int count) {
+        float lanes[4] = {};
+        for (int i = 0; i < count && i < 4; ++i) lanes[i] = p[i * stride];
+        return vld1q_f32(lanes);
+    }
+    static void store(float* p, Reg v) { vst1q_f32(p, v); }
+    static void store_partial(float* p, Reg v, int count) {
+        if (count >= 4) {
+            store(p, v);
+            return;
+        }
+        float lanes[4];
+        vst1q_f32(lanes, v);
+        for (int i = 0; i < count; ++i) p[i] = lanes[i];
+    }
+    static Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
+    static Reg add(Reg a, Reg b) { return vaddq_f32(a, b); }
+    static Reg sub(Reg a, Reg b) { return vsubq_f32(a, b); }
+    static Reg mul(Reg a, Reg b) { return vmulq_f32(a, b); }
+    static Reg div(Reg a, Reg b) { return vdivq_f32(a, b); }
+    static Mask less(Reg a, Reg b) { return vcltq_f32(a, b); }
+    static Reg select(Mask m, Reg a, Reg b) { return vbslq_f32(m, a, b); }
+    static Reg round_even(Reg v) { return vrndnq_f32(v); }
+    static Reg power_of_two(Reg v) {
+        const int32x4_t biased = vaddq_s32(vcvtnq_s32_f32(v), vdupq_n_s32(127));
+        return vreinterpretq_f32_s32(vshlq_n_s32(biased, 23));
+    }
+    static void pin(Reg&) {}
+
+    static void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
+                          int rows, int cols) {
+        Reg a[4];
+        for (int i = 0; i < 4; ++i) {
+            a[i] = i < rows ? (cols >= 4 ? load(src + i * src_stride)
+                                         : load_partial(src + i * src_stride, cols))
+                            : zero();
+        }
+        const float32x4x2_t low = vtrnq_f32(a[0], a[1]), high = vtrnq_f32(a[2], a[3]);
+        const Reg t[4] = {vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0])),
+                          vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1])),
+                          vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0])),
+                          vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]))};
+        for (int j = 0; j < 4 && j < cols; ++j) store_partial(dst + j * dst_stride, t[j], rows);
+    }
+};
+
+}  // namespace nconv

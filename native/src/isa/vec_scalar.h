@@ -1,0 +1,47 @@
+// The vector vocabulary with one lane: plain C, the meaning of the other files of this name.
+#pragma once
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace nconv {
+
+struct VecScalar {
+    using Reg = float;
+    using Mask = bool;
+    static constexpr int kLanes = 1;
+    static constexpr int kRegisters = 16;
+
+    static Reg zero() { return 0.0f; }
+    static Reg broadcast(const float* p) { return *p; }
+    static Reg set(float x) { return x; }
+    static Reg load(const float* p) { return *p; }
+    static Reg load_partial(const float* p, int count) { return count > 0 ? *p : 0.0f; }
+    static Reg load_strided(const float* p, ptrdiff_t, int count) { return load_partial(p, count); }
+    static void store(float* p, Reg v) { *p = v; }
+    static void store_partial(float* p, Reg v, int count) {
+        if (count > 0) *p = v;
+    }
+    static Reg fma(Reg a, Reg b, Reg c) { return fmaf(a, b, c); }
+    static Reg add(Reg a, Reg b) { return a + b; }
+    static Reg sub(Reg a, Reg b) { return a - b; }
+    static Reg mul(Reg a, Reg b) { return a * b; }
+    static Reg div(Reg a, Reg b) { return a / b; }
+    static Mask less(Reg a, Reg b) { return a < b; }
+    static Reg select(Mask m, Reg a, Reg b) { return m ? a : b; }
+    static Reg round_even(Reg v) { return nearbyintf(v); }
+    // 2^v for integral v in -126 .. 127, exactly.
+    static Reg power_of_two(Reg v) {
+        const int32_t bits = (static_cast<int32_t>(v) + 127) * (1 << 23);
+        float r;
+        memcpy(&r, &bits, sizeof r);
+        return r;
+    }
+    // Keeps a loaded register a register: see vec_avx512.h.
+    static void pin(Reg&) {}
+    static void transpose(const float* src, ptrdiff_t, float* dst, ptrdiff_t, int, int) { *dst = *src; }
+};
+
+}  // namespace nconv

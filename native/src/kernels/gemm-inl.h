@@ -1,0 +1,164 @@
+// The register tiles of dense convolution. Tile shapes follow from the register file: with 32 registers
+// 6 x 4 vectors and 12 x 2 (24 accumulators), with 16 both are 6 x 2 (12 accumulators).
+// Tried on Zen 4 and lost: 14 x 2 (no faster, spills), 28 x 1 (load-bound), prefetching the panel.
+#pragma once
+
+#include "kernels/kernel_set.h"
+
+namespace nconv {
+
+template <class V>
+struct TileShape {
+    static constexpr int kRowsTileRows = 6;
+    static constexpr int kRowsTileVectors = V::kRegisters >= 32 ? 4 : 2;
+    static constexpr int kPackedTileRows = V::kRegisters >= 32 ? 12 : 6;
+    static constexpr int kPackedTileVectors = 2;
+};
+
+template <class V, int kRows, int kVectors>
+struct Accumulators {
+    static_assert(kRows * kVectors + kVectors + 1 <= V::kRegisters,
+                  "accumulators, one row of b and one broadcast must fit the register file");
+    typename V::Reg at[kRows][kVectors];
+};
+
+template <class V>
+typename V::Reg load_columns(const float* p, int v, int columns) {
+    const int left = columns - v * V::kLanes;
+    return left >= V::kLanes ? V::load(p + v * V::kLanes) : V::load_partial(p + v * V::kLanes, left);
+}
+
+template <class V>
+void store_columns(float* p, typename V::Reg value, int v, int columns) {
+    const int left = columns - v * V::kLanes;
+    if (left >= V::kLanes) {
+        V::store(p + v * V::kLanes, value);
+    } else if (left > 0) {
+        V::store_partial(p + v * V::kLanes, value, left);
+    }
+}
+
+template <class V, int kRows, int kVectors>
+void rows_tile(const RowsTileArgs& t) {
+    Accumulators<V, kRows, kVectors> acc;
+    if (t.mode == TileMode::kContinue) {
+#pragma GCC unroll 12
+        for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) acc.at[i][v] = load_columns<V>(t.outputs[i], v, t.columns);
+        }
+    } else {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+            const typename V::Reg start =
+                t.init != nullptr ? load_columns<V>(t.init, v, t.columns) : V::zero();
+#pragma GCC unroll 12
+            for (int i = 0; i < kRows; ++i) acc.at[i][v] = start;
+        }
+    }
+    const float* panel = t.panel;
+    const float* const* sources = t.sources;
+    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch) {
+        const float* source[kRows];
+#pragma GCC unroll 12
+        for (int i = 0; i < kRows; ++i) source[i] = sources[i];
+#pragma GCC unroll 1
+        for (int64_t k = 0; k < t.depth; ++k, panel += kVectors * V::kLanes) {
+            typename V::Reg b[kVectors];
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) {
+                b[v] = V::load(panel + v * V::kLanes);
+                V::pin(b[v]);
+            }
+#pragma GCC unroll 12
+            for (int i = 0; i < kRows; ++i) {
+                const typename V::Reg a = V::broadcast(source[i] + k);
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) acc.at[i][v] = V::fma(a, b[v], acc.at[i][v]);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) store_columns<V>(t.outputs[i], acc.at[i][v], v, t.columns);
+    }
+}
+
+template <class V, int kRows, int kVectors, bool kPartial>
+void packed_tile(const PackedTileArgs& t) {
+    Accumulators<V, kRows, kVectors> acc;
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+            acc.at[i][v] = t.mode == TileMode::kContinue
+                               ? load_columns<V>(t.out + i * t.out_row, v, t.columns)
+                           : t.init != nullptr ? V::broadcast(t.init + i)
+                                               : V::zero();
+        }
+    }
+    for (int64_t z = 0; z < t.z; ++z) {
+        for (int64_t y = 0; y < t.y; ++y) {
+            const float* a = t.a + z * t.a_z + y * t.a_y;
+            const float* row = t.b + z * t.b_z + y * t.b_y;
+#pragma GCC unroll 1
+            for (int64_t x = 0; x < t.x; ++x, a += kRows, row += t.b_x) {
+                typename V::Reg b[kVectors];
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) {
+                    b[v] = kPartial ? V::load_partial(row + v * V::kLanes, t.columns - v * V::kLanes)
+                                    : V::load(row + v * V::kLanes);
+                    V::pin(b[v]);
+                }
+#pragma GCC unroll 12
+                for (int i = 0; i < kRows; ++i) {
+                    const typename V::Reg broadcast = V::broadcast(a + i);
+#pragma GCC unroll 4
+                    for (int v = 0; v < kVectors; ++v) {
+                        acc.at[i][v] = V::fma(broadcast, b[v], acc.at[i][v]);
+                    }
+                }
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+        float* out = t.out + i * t.out_row;
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+            typename V::Reg value = acc.at[i][v];
+            if (t.mode == TileMode::kAdd) value = V::add(load_columns<V>(out, v, t.columns), value);
+            store_columns<V>(out, value, v, t.columns);
+        }
+    }
+}
+
+template <class V>
+void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride, int64_t rows,
+               int64_t columns) {
+    constexpr int kBlock = V::kLanes;
+    for (int64_t j = 0; j < columns; j += kBlock) {
+        const int n = static_cast<int>(columns - j < kBlock ? columns - j : kBlock);
+        for (int64_t i = 0; i < rows; i += kBlock) {
+            const int m = static_cast<int>(rows - i < kBlock ? rows - i : kBlock);
+            V::transpose(src + i * src_stride + j, src_stride, dst + j * dst_stride + i, dst_stride, m, n);
+        }
+    }
+}
+
+template <class V>
+void gather(const float* src, ptrdiff_t stride, float* dst, int64_t count) {
+    int64_t i = 0;
+    for (; i + V::kLanes <= count; i += V::kLanes) {
+        V::store(dst + i, stride == 1 ? V::load(src + i) : V::load_strided(src + i * stride, stride, V::kLanes));
+    }
+    const int left = static_cast<int>(count - i);
+    if (left > 0) {
+        V::store_partial(dst + i, stride == 1 ? V::load_partial(src + i, left)
+                                              : V::load_strided(src + i * stride, stride, left),
+                         left);
+    }
+}
+
+}  // namespace nconv

@@ -1,0 +1,62 @@
+// make_kernel_set<V>: every kernel of one instruction set. Included by isa/<isa>.cpp only.
+#pragma once
+
+#include "kernels/activation-inl.h"
+#include "kernels/depthwise-inl.h"
+#include "kernels/gemm-inl.h"
+#include "kernels/kernel_set.h"
+
+namespace nconv {
+
+template <class V, int kRows, int kVectors>
+constexpr void add_rows_tiles(KernelSet& set) {
+    set.rows_tile[kRows - 1][kVectors - 1] = rows_tile<V, kRows, kVectors>;
+    if constexpr (kVectors > 1) {
+        add_rows_tiles<V, kRows, kVectors - 1>(set);
+    } else if constexpr (kRows > 1) {
+        add_rows_tiles<V, kRows - 1, TileShape<V>::kRowsTileVectors>(set);
+    }
+}
+
+template <class V, int kRows, int kVectors>
+constexpr void add_packed_tiles(KernelSet& set) {
+    set.packed_tile[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, false>;
+    set.packed_tile_partial[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, true>;
+    if constexpr (kVectors > 1) {
+        add_packed_tiles<V, kRows, kVectors - 1>(set);
+    } else if constexpr (kRows > 1) {
+        add_packed_tiles<V, kRows - 1, TileShape<V>::kPackedTileVectors>(set);
+    }
+}
+
+template <class V>
+constexpr KernelSet make_kernel_set(nconv_isa isa) {
+    using Shape = TileShape<V>;
+    KernelSet set = {};
+    set.isa = isa;
+    set.lanes = V::kLanes;
+    set.rows_tile_rows = Shape::kRowsTileRows;
+    set.rows_tile_vectors = Shape::kRowsTileVectors;
+    add_rows_tiles<V, Shape::kRowsTileRows, Shape::kRowsTileVectors>(set);
+    set.packed_tile_rows = Shape::kPackedTileRows;
+    set.packed_tile_vectors = Shape::kPackedTileVectors;
+    add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
+    set.depthwise_channels = depthwise_channels<V>;
+    set.depthwise_pixels = depthwise_pixels<V>;
+    set.depthwise_weights_channels = depthwise_weights_channels<V>;
+    set.depthwise_weights_pixels = depthwise_weights_pixels<V>;
+    set.transpose = transpose<V>;
+    set.gather = gather<V>;
+    set.activations[NCONV_ACTIVATION_LINEAR] = activation_kernel<V, Linear>();
+    set.activations[NCONV_ACTIVATION_RELU] = activation_kernel<V, Relu>();
+    set.activations[NCONV_ACTIVATION_LEAKY_RELU] = activation_kernel<V, LeakyRelu>();
+    set.activations[NCONV_ACTIVATION_CLIP] = activation_kernel<V, Clip>();
+    set.activations[NCONV_ACTIVATION_SIGMOID] = activation_kernel<V, Sigmoid>();
+    set.activations[NCONV_ACTIVATION_TANH] = activation_kernel<V, Tanh>();
+    set.activations[NCONV_ACTIVATION_ELU] = activation_kernel<V, Elu>();
+    return set;
+}
+
+static_assert(kActivations == 7, "a new activation needs its line in make_kernel_set");
+
+}  // namespace nconv

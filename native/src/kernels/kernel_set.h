@@ -1,0 +1,128 @@
+// The compute routines of one instruction set, as data: what every algorithm calls and each
+// isa/<isa>.cpp fills by instantiating kernels/*-inl.h over its vector vocabulary.
+//
+// Bits. A kernel gives every output element one chain of fused multiply-adds in an order that does not
+// depend on the vector length; where lanes hold parts of one sum there are kVirtualLanes of them on
+// every instruction set.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nativeconv.h"
+
+namespace nconv {
+
+constexpr int kVirtualLanes = 16;
+constexpr int kActivations = NCONV_ACTIVATION_ELU + 1;
+
+// What a tile does with the output it finds.
+enum class TileMode {
+    kStore,     // out = init + sum
+    kContinue,  // the chain goes on from out: a later block of the same sum
+    kAdd,       // out = out + sum: a new chain, added
+};
+
+// rows x columns outputs, columns in lanes. Every row has a pointer per tap to `depth` consecutive
+// values, which are broadcast; the panel holds the weights as [tap][depth][vectors * lanes].
+//   out[i][j] = init[j] + sum over t, k of sources[t][i][k] * panel[t][k][j]
+struct RowsTileArgs {
+    const float* const* sources;  // [taps][source_pitch]
+    ptrdiff_t source_pitch;
+    int64_t taps;
+    int64_t depth;
+    const float* panel;
+    const float* init;  // null: zeros
+    float* const* outputs;
+    int columns;  // valid ones; at most vectors * lanes
+    TileMode mode;
+};
+using RowsTile = void (*)(const RowsTileArgs&);
+
+// rows x columns outputs, columns in lanes, both operands walked by constant steps:
+//   out[i][j] = init[i] + sum over z, y, x of a[z,y,x][i] * b[z,y,x][j]
+// a is packed [..][rows] along x; b has one vector block per x.
+struct PackedTileArgs {
+    const float* a;
+    ptrdiff_t a_y, a_z;
+    const float* b;
+    ptrdiff_t b_x, b_y, b_z;
+    int64_t x, y, z;
+    const float* init;  // one per row; null: zeros
+    float* out;
+    ptrdiff_t out_row;
+    int columns;
+    TileMode mode;
+};
+using PackedTile = void (*)(const PackedTileArgs&);
+
+// One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
+struct DepthwiseTap {
+    const float* source;
+    const float* weight;
+};
+
+// A run of pixels of one output row that all have the same taps.
+struct DepthwiseArgs {
+    const DepthwiseTap* taps;
+    int tap_count;
+    int64_t pixels;
+    ptrdiff_t source_step;  // from one pixel to the next
+    float* out;
+    ptrdiff_t out_step;
+    int64_t channels;   // in lanes (channels kernel); 1 in the pixels kernel
+    const float* init;  // `channels` values or null
+};
+using DepthwiseKernel = void (*)(const DepthwiseArgs&);
+
+// Weight gradients of a run of pixels, several taps at once: taps[t].source as above; sums[t] is a
+// chain per channel (channels kernel), or kVirtualLanes chains (pixels kernel).
+struct DepthwiseWeightsArgs {
+    const DepthwiseTap* taps;  // weight is not used
+    int tap_count;
+    int64_t pixels;
+    ptrdiff_t source_step;
+    const float* grad;  // dense along pixels in the pixels kernel
+    ptrdiff_t grad_step;
+    int channels;  // at most lanes (channels kernel)
+    float* sums;
+    ptrdiff_t sums_tap;
+};
+using DepthwiseWeightsKernel = void (*)(const DepthwiseWeightsArgs&);
+
+struct ActivationKernel {
+    // y = f(z) in place, for the first `columns` values of each row.
+    void (*apply)(float* const* rows, int row_count, int columns, float alpha, float beta);
+    // result = grad * f'(output). result may be grad.
+    void (*derive)(const float* grad, const float* output, float* result, int64_t count, float alpha,
+                   float beta);
+};
+
+constexpr int kMaxTileRows = 12;
+constexpr int kMaxTileVectors = 4;
+constexpr int kDepthwiseTapBlock = 8;
+
+struct KernelSet {
+    nconv_isa isa;
+    int lanes;
+
+    int rows_tile_rows, rows_tile_vectors;
+    RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+
+    int packed_tile_rows, packed_tile_vectors;
+    PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
+    PackedTile packed_tile_partial[kMaxTileRows][kMaxTileVectors];  // reads `columns` of b, not more
+
+    DepthwiseKernel depthwise_channels, depthwise_pixels;
+    DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
+
+    // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
+    void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
+                      int64_t rows, int64_t columns);
+    // dst[i] = src[i * stride]
+    void (*gather)(const float* src, ptrdiff_t stride, float* dst, int64_t count);
+
+    ActivationKernel activations[kActivations];  // by nconv_activation
+};
+
+}  // namespace nconv
