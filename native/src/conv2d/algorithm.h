@@ -68,9 +68,9 @@ struct Algorithm {
                              const Execution&);
 };
 
-extern const Algorithm kReference;
+extern const Algorithm kDepthwise, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 1;
+constexpr int kAlgorithmCount = 3;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

@@ -3,6 +3,8 @@
 namespace nconv {
 
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
+    &kDepthwise,
+    &kGemm,
     &kReference,
 };
 

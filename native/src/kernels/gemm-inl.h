@@ -148,16 +148,42 @@ void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst
 }
 
 template <class V>
-void gather(const float* src, ptrdiff_t stride, float* dst, int64_t count) {
-    int64_t i = 0;
-    for (; i + V::kLanes <= count; i += V::kLanes) {
-        V::store(dst + i, stride == 1 ? V::load(src + i) : V::load_strided(src + i * stride, stride, V::kLanes));
+void pack_panel(const PanelArgs& t) {
+    float* panel = t.panel;
+    const float* plane = t.source;
+    for (int64_t d = 0; d < t.depth; ++d, plane += t.plane) {
+        for (int k = 0; k < t.tap_count; ++k) {
+            const float* source = plane + t.taps[k].offset;
+            for (int v = 0; v < t.vectors; ++v, panel += V::kLanes) {
+                const uint32_t inside = t.taps[k].inside >> (v * V::kLanes);
+                V::store(panel, t.contiguous
+                                    ? V::load_bits(source + v * V::kLanes, inside)
+                                    : V::gather_bits(source, t.index + v * V::kLanes, inside));
+            }
+        }
     }
-    const int left = static_cast<int>(count - i);
-    if (left > 0) {
-        V::store_partial(dst + i, stride == 1 ? V::load_partial(src + i, left)
-                                              : V::load_strided(src + i * stride, stride, left),
-                         left);
+}
+
+template <class V>
+void add_rows(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums) {
+    using Reg = typename V::Reg;
+    for (int64_t j = 0; j < columns; j += V::kLanes) {
+        const int left = static_cast<int>(columns - j < V::kLanes ? columns - j : V::kLanes);
+        const bool full = left == V::kLanes;
+        const auto load = [&](const float* p) { return full ? V::load(p) : V::load_partial(p, left); };
+        Reg chain[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+        const float* row = src + j;
+        int64_t i = 0;
+        for (; i + 4 <= rows; i += 4, row += 4 * src_stride) {
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; ++c) chain[c] = V::add(chain[c], load(row + c * src_stride));
+        }
+#pragma GCC unroll 3
+        for (int c = 0; c < 3; ++c) {
+            if (i + c < rows) chain[c] = V::add(chain[c], load(row + c * src_stride));
+        }
+        const Reg sum = V::add(V::add(chain[0], chain[1]), V::add(chain[2], chain[3]));
+        V::store_partial(sums + j, V::add(load(sums + j), sum), left);
     }
 }
 

@@ -56,6 +56,25 @@ struct PackedTileArgs {
 };
 using PackedTile = void (*)(const PackedTileArgs&);
 
+// Copies what one block of result pixels reads into a panel [depth][tap][vectors * lanes]:
+//   panel[d][t][i] = source[d * plane + taps[t].offset + index[i]] where bit i of taps[t].inside, else 0
+// index is relative to the block's first pixel; contiguous says that index[i] is i.
+struct PanelTap {
+    ptrdiff_t offset;
+    uint32_t inside;
+};
+struct PanelArgs {
+    const float* source;
+    ptrdiff_t plane;
+    int64_t depth;
+    const PanelTap* taps;
+    int tap_count;
+    const int32_t* index;
+    bool contiguous;
+    int vectors;
+    float* panel;
+};
+
 // One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
 struct DepthwiseTap {
     const float* source;
@@ -119,8 +138,10 @@ struct KernelSet {
     // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
                       int64_t rows, int64_t columns);
-    // dst[i] = src[i * stride]
-    void (*gather)(const float* src, ptrdiff_t stride, float* dst, int64_t count);
+    void (*pack_panel)(const PanelArgs&);
+    // sums[j] += sum over i < rows of src[i * src_stride + j], for j < columns. Row i belongs to chain
+    // i mod 4 and the chains are added as (0 + 1) + (2 + 3), on every instruction set.
+    void (*add_rows)(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums);
 
     ActivationKernel activations[kActivations];  // by nconv_activation
 };

@@ -1,0 +1,78 @@
+// Gather: forward and backward_input seen as one operation (see window.h), with the roles of the
+// channels settled. "reduced" channels are summed over, "produced" ones are written; both per group.
+#pragma once
+
+#include "conv2d/algorithm.h"
+#include "conv2d/window.h"
+
+namespace nconv {
+
+struct Gather {
+    Gather(const Problem& p, nconv_pass pass)
+        : problem(p),
+          forward(pass == NCONV_PASS_FORWARD),
+          y(p.height, pass),
+          x(p.width, pass),
+          reduced(forward ? p.group_inputs : p.group_outputs),
+          produced(forward ? p.group_outputs : p.group_inputs),
+          source_image(forward ? p.input_image : p.output_image),
+          result_image(forward ? p.output_image : p.input_image) {}
+
+    int64_t source_channels() const { return reduced * problem.groups; }
+    int64_t result_channels() const { return produced * problem.groups; }
+    int64_t phases() const { return y.phases() * x.phases(); }
+
+    // Taps of all phases before this one, in the order phases are packed; all taps for phases().
+    int64_t taps_before(int64_t phase) const {
+        int64_t taps = 0;
+        for (int64_t i = 0; i < phase; ++i) taps += tap_count(i);
+        return taps;
+    }
+    int64_t tap_count(int64_t phase) const {
+        return y.tap_count(phase / x.phases()) * x.tap_count(phase % x.phases());
+    }
+
+    // The weight of produced channel e and reduced channel d of a group at tap (r, s).
+    int64_t weight_at(int64_t group, int64_t e, int64_t d, int64_t r, int64_t s) const {
+        const int64_t o = group * problem.group_outputs + (forward ? e : d), c = forward ? d : e;
+        const int64_t height = problem.height.kernel, width = problem.width.kernel;
+        return problem.channels_last() ? ((o * height + r) * width + s) * problem.group_inputs + c
+                                       : ((o * problem.group_inputs + c) * height + r) * width + s;
+    }
+
+    Problem problem;
+    bool forward;
+    Window y, x;
+    int64_t reduced, produced;
+    int64_t source_image, result_image;
+};
+
+// One call of either pass.
+struct GatherCall {
+    const float* source;
+    const float* packed;
+    const float* bias;
+    float* result;
+};
+
+// The passes of the gemm algorithm, one pair of files per layout.
+struct GatherKernels {
+    WorkspaceSize (*workspace)(const Context&, const Gather&);
+    CheckedSize (*packed_count)(const Context&, const Gather&);
+    void (*pack)(const Context&, const Gather&, const float* weights, float* packed);
+    void (*run)(const Context&, const Gather&, const GatherCall&, int64_t first_image, int64_t images,
+                const Workspace&, const Execution&);
+};
+extern const GatherKernels kGemmRows;   // NHWC: channels in lanes
+extern const GatherKernels kGemmLanes;  // NCHW: pixels in lanes
+
+// backward_weights of the gemm algorithm, both layouts.
+WorkspaceSize gemm_weights_workspace(const Context&);
+void gemm_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
+                           const Execution&);
+
+// result[i] = grad[i] * f'(output[i]) for one or more whole images, on all threads.
+void derive_gradient(const Context&, const float* grad, const float* output, float* result,
+                     int64_t count, const Execution&);
+
+}  // namespace nconv

@@ -1,0 +1,77 @@
+// Window: how one axis of a forward or backward_input pass reads its source. Both passes are the same
+// gather,
+//   result[at] = sum over taps of source[position(at) + tap.offset] * weight[tap.kernel],
+// on one or more phases: interleaved subsets of the result that share their taps.
+//
+//   forward         one phase: result p, position p * stride, offset r * dilation - pad
+//   backward_input  result h = phase + stride * a, position a, and of the taps only those with
+//                   (phase + pad - r * dilation) divisible by stride: offset that quotient
+//
+// No multiplication with a zero that a strided gradient would hold is ever made. Phases and taps are
+// computed where they are needed: a table would grow with the kernel and the stride.
+#pragma once
+
+#include "base/checked_math.h"
+#include "conv2d/problem.h"
+
+namespace nconv {
+
+struct Tap {
+    int64_t kernel;  // index in the kernel along this axis
+    int64_t offset;  // added to the position
+};
+
+class Window {
+public:
+    Window(const Axis& axis, nconv_pass pass) : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
+        if (forward_) return;
+        // Taps r and r + tap_period_ have the same phase: the smallest period with
+        // tap_period_ * dilation divisible by stride.
+        tap_period_ = axis.stride / gcd(axis.stride, axis.dilation);
+    }
+
+    int64_t source_extent() const { return forward_ ? axis_.input : axis_.output; }
+    int64_t result_extent() const { return forward_ ? axis_.output : axis_.input; }
+    int64_t phases() const { return forward_ ? 1 : min_of(axis_.stride, axis_.input); }
+    // Distance in the result between neighbours of one phase, and in the source between their positions.
+    int64_t result_step() const { return forward_ ? 1 : axis_.stride; }
+    int64_t source_step() const { return forward_ ? axis_.stride : 1; }
+
+    int64_t phase_size(int64_t phase) const { return ceil_div(result_extent() - phase, result_step()); }
+
+    int64_t tap_count(int64_t phase) const {
+        const int64_t first = first_tap(phase);
+        return first >= axis_.kernel ? 0 : ceil_div(axis_.kernel - first, tap_period_);
+    }
+
+    Tap tap(int64_t phase, int64_t index) const {
+        const int64_t kernel = first_tap(phase) + index * tap_period_;
+        const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
+        return {kernel, forward_ ? reach : (phase - reach) / axis_.stride};
+    }
+
+private:
+    static int64_t gcd(int64_t a, int64_t b) {
+        while (b != 0) {
+            const int64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        return a;
+    }
+
+    // The first tap of a phase; the kernel's size or more if it has none. Bounded by the stride.
+    int64_t first_tap(int64_t phase) const {
+        if (forward_) return 0;
+        for (int64_t r = 0; r < min_of(tap_period_, axis_.kernel); ++r) {
+            if ((phase + axis_.pad_before - r * axis_.dilation) % axis_.stride == 0) return r;
+        }
+        return axis_.kernel;
+    }
+
+    Axis axis_;
+    bool forward_;
+    int64_t tap_period_ = 1;
+};
+
+}  // namespace nconv
