@@ -1,0 +1,63 @@
+// A descriptor with its data and, once asked for, the expected results: what tests and nconv_bench
+// compare the library with.
+#ifndef NATIVECONV_TESTS_NATIVE_SUPPORT_PROBLEM_H
+#define NATIVECONV_TESTS_NATIVE_SUPPORT_PROBLEM_H
+
+#include <nativeconv.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "reference.h"
+#include "run.h"
+
+namespace nconv_test {
+
+enum class Data {
+    kInteger,  // every direct summation order gives the same float: results must be equal
+    kReal      // results must lie within the derived bound
+};
+
+struct Results {
+    std::vector<float> main;  // output, grad_input or grad_weights
+    std::vector<float> bias;  // grad_bias
+};
+
+struct Comparison {
+    bool ok = false;
+    double max_error = 0;  // over all elements
+    double bound = 0;      // where the error is largest in units of its bound
+    std::string failure;   // the first element that differs, or a status
+};
+
+class Problem {
+public:
+    Problem(const nconv_conv2d_desc& desc, Data data, uint64_t seed = 1);
+
+    const nconv_conv2d_desc& desc() const { return desc_; }
+    Data data() const { return data_; }
+    std::vector<float> input, weights, bias;
+    std::vector<float> output;  // "saved": made up, independent of forward
+    std::vector<float> grad_output;
+    std::vector<float> old_weights, old_bias;  // what accumulate adds to
+
+    // Runs one pass with every buffer between guard pages. Status INTERNAL also stands for a
+    // written margin.
+    nconv_status run(nconv_pass pass, Convolution* convolution, Placement placement,
+                     bool accumulate, Results* results) const;
+
+    // Runs and compares with the reference, which is computed once per pass.
+    Comparison check(nconv_pass pass, const RunOptions& options, bool accumulate = false);
+    Comparison compare(nconv_pass pass, bool accumulate, const Results& results);
+    const ExpectedGradients& expected(nconv_pass pass);
+
+private:
+    nconv_conv2d_desc desc_;
+    Data data_;
+    std::map<nconv_pass, ExpectedGradients> expected_;
+};
+
+}  // namespace nconv_test
+
+#endif  // NATIVECONV_TESTS_NATIVE_SUPPORT_PROBLEM_H

@@ -1,0 +1,167 @@
+#include "run.h"
+
+namespace nconv_test {
+namespace {
+
+// Null for an empty buffer: what the interface asks for where there is no bias.
+float* pointer(const GuardedBuffer& buffer) { return buffer.count() ? buffer.floats() : nullptr; }
+int64_t count(const GuardedBuffer& buffer) { return static_cast<int64_t>(buffer.count()); }
+int64_t bytes(const GuardedBuffer& buffer) { return static_cast<int64_t>(buffer.bytes()); }
+
+// Every misuse of scratch memory is as bad as a wrong result: it must not pass as OK.
+nconv_status checked(nconv_status status, const GuardedBuffer& packed,
+                     const GuardedBuffer& workspace) {
+    const bool intact = (!packed.data() || packed.margins_intact()) && workspace.margins_intact();
+    return intact ? status : NCONV_STATUS_INTERNAL;
+}
+
+}  // namespace
+
+const char* pass_name(nconv_pass pass) {
+    switch (pass) {
+        case NCONV_PASS_FORWARD:
+            return "fwd";
+        case NCONV_PASS_BACKWARD_INPUT:
+            return "bwd_d";
+        default:
+            return "bwd_w";
+    }
+}
+
+std::vector<std::string> algorithm_names() {
+    std::vector<std::string> names;
+    for (int32_t i = 0; const char* name = nconv_algorithm_name(i); ++i) names.emplace_back(name);
+    return names;
+}
+
+std::vector<nconv_isa> supported_isas() {
+    std::vector<nconv_isa> isas;
+    for (int32_t value = 0; value < 32; ++value)
+        if (nconv_supported_isas() >> value & 1) isas.push_back(static_cast<nconv_isa>(value));
+    return isas;
+}
+
+Convolution::Convolution(const nconv_conv2d_desc& desc, const RunOptions& options)
+    : options_(options) {
+    nconv_plan_options plan_options{sizeof(nconv_plan_options), options.isa, options.algorithm};
+    nconv_plan* plan = nullptr;
+    status_ = nconv_plan_create(&desc, &plan_options, &plan);
+    plan_.reset(plan);
+    if (status_ != NCONV_STATUS_OK) return;
+    info_.struct_size = sizeof info_;
+    status_ = nconv_plan_get_info(plan, &info_);
+}
+
+std::string Convolution::algorithm(nconv_pass pass) const {
+    const char* name = nconv_plan_algorithm(plan_.get(), pass);
+    return name ? name : "";
+}
+
+std::string Convolution::describe() const {
+    int64_t needed = 0;
+    if (nconv_plan_describe(plan_.get(), nullptr, 0, &needed) != NCONV_STATUS_OK) return "";
+    std::string text(static_cast<size_t>(needed), '\0');
+    nconv_plan_describe(plan_.get(), text.data(), needed, &needed);
+    text.pop_back();
+    return text;
+}
+
+nconv_status Convolution::pack(nconv_pass pass, const GuardedBuffer& weights,
+                               GuardedBuffer* packed) const {
+    const int64_t size =
+        pass == NCONV_PASS_FORWARD ? info_.forward_packed_bytes : info_.backward_input_packed_bytes;
+    *packed = GuardedBuffer(static_cast<size_t>(size), options_.placement);
+    return nconv_pack_weights(plan_.get(), pass, weights.floats(), count(weights), packed->data(),
+                              size);
+}
+
+nconv_status Convolution::make_workspace(nconv_pass pass, GuardedBuffer* workspace) const {
+    int64_t size = 0;
+    const nconv_status status =
+        nconv_plan_workspace_bytes(plan_.get(), pass, options_.threads, &size);
+    if (status == NCONV_STATUS_OK)
+        *workspace = GuardedBuffer(static_cast<size_t>(size), options_.placement);
+    return status;
+}
+
+nconv_execution Convolution::execution() const {
+    return nconv_execution{sizeof(nconv_execution), options_.threads, options_.parallel_for,
+                           options_.parallel_context};
+}
+
+nconv_status Convolution::forward(const GuardedBuffer& input, const GuardedBuffer& weights,
+                                  const GuardedBuffer& bias, const GuardedBuffer& output) {
+    GuardedBuffer packed, workspace;
+    nconv_status status = pack(NCONV_PASS_FORWARD, weights, &packed);
+    if (status == NCONV_STATUS_OK) status = make_workspace(NCONV_PASS_FORWARD, &workspace);
+    if (status != NCONV_STATUS_OK) return status;
+    const nconv_execution how = execution();
+    nconv_forward_args args{};
+    args.struct_size = sizeof args;
+    args.input = input.floats();
+    args.input_count = count(input);
+    args.packed_weights = packed.data();
+    args.packed_weights_bytes = bytes(packed);
+    args.bias = pointer(bias);
+    args.bias_count = count(bias);
+    args.output = output.floats();
+    args.output_count = count(output);
+    args.workspace = workspace.data();
+    args.workspace_bytes = bytes(workspace);
+    args.execution = &how;
+    return checked(nconv_forward(plan_.get(), &args), packed, workspace);
+}
+
+nconv_status Convolution::backward_input(const GuardedBuffer& grad_output,
+                                         const GuardedBuffer& output, const GuardedBuffer& weights,
+                                         const GuardedBuffer& grad_input) {
+    GuardedBuffer packed, workspace;
+    nconv_status status = pack(NCONV_PASS_BACKWARD_INPUT, weights, &packed);
+    if (status == NCONV_STATUS_OK) status = make_workspace(NCONV_PASS_BACKWARD_INPUT, &workspace);
+    if (status != NCONV_STATUS_OK) return status;
+    const nconv_execution how = execution();
+    nconv_backward_input_args args{};
+    args.struct_size = sizeof args;
+    args.grad_output = grad_output.floats();
+    args.grad_output_count = count(grad_output);
+    args.output = pointer(output);
+    args.output_count = count(output);
+    args.packed_weights = packed.data();
+    args.packed_weights_bytes = bytes(packed);
+    args.grad_input = grad_input.floats();
+    args.grad_input_count = count(grad_input);
+    args.workspace = workspace.data();
+    args.workspace_bytes = bytes(workspace);
+    args.execution = &how;
+    return checked(nconv_backward_input(plan_.get(), &args), packed, workspace);
+}
+
+nconv_status Convolution::backward_weights(const GuardedBuffer& input,
+                                           const GuardedBuffer& grad_output,
+                                           const GuardedBuffer& output,
+                                           const GuardedBuffer& grad_weights,
+                                           const GuardedBuffer& grad_bias, bool accumulate) {
+    GuardedBuffer workspace;
+    const nconv_status status = make_workspace(NCONV_PASS_BACKWARD_WEIGHTS, &workspace);
+    if (status != NCONV_STATUS_OK) return status;
+    const nconv_execution how = execution();
+    nconv_backward_weights_args args{};
+    args.struct_size = sizeof args;
+    args.accumulate = accumulate;
+    args.input = input.floats();
+    args.input_count = count(input);
+    args.grad_output = grad_output.floats();
+    args.grad_output_count = count(grad_output);
+    args.output = pointer(output);
+    args.output_count = count(output);
+    args.grad_weights = grad_weights.floats();
+    args.grad_weights_count = count(grad_weights);
+    args.grad_bias = pointer(grad_bias);
+    args.grad_bias_count = count(grad_bias);
+    args.workspace = workspace.data();
+    args.workspace_bytes = bytes(workspace);
+    args.execution = &how;
+    return checked(nconv_backward_weights(plan_.get(), &args), GuardedBuffer(), workspace);
+}
+
+}  // namespace nconv_test

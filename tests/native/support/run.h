@@ -1,0 +1,69 @@
+// One convolution through the C interface, with the buffers the caller must bring.
+#ifndef NATIVECONV_TESTS_NATIVE_SUPPORT_RUN_H
+#define NATIVECONV_TESTS_NATIVE_SUPPORT_RUN_H
+
+#include <nativeconv.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "guarded_buffer.h"
+
+namespace nconv_test {
+
+constexpr nconv_pass kPasses[] = {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT,
+                                  NCONV_PASS_BACKWARD_WEIGHTS};
+const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w"
+
+struct RunOptions {
+    int32_t isa = -1;                 // nconv_plan_options.max_isa
+    const char* algorithm = nullptr;  // null: the library chooses
+    int32_t threads = 1;              // 0: as many as the library would
+    nconv_parallel_for parallel_for = nullptr;
+    void* parallel_context = nullptr;
+    Placement placement{};  // of packed weights and workspace
+};
+
+std::vector<std::string> algorithm_names();
+std::vector<nconv_isa> supported_isas();
+
+// A plan and its scratch memory. Data lie where the caller put them; counts are those of the plan.
+class Convolution {
+public:
+    explicit Convolution(const nconv_conv2d_desc& desc, const RunOptions& options = {});
+
+    nconv_status status() const { return status_; }  // of nconv_plan_create
+    const nconv_plan* plan() const { return plan_.get(); }
+    const nconv_plan_info& info() const { return info_; }
+    std::string algorithm(nconv_pass pass) const;
+    std::string describe() const;
+
+    // Each packs the weights, sizes the workspace for options.threads, and runs one pass. An
+    // empty bias or output means null.
+    nconv_status forward(const GuardedBuffer& input, const GuardedBuffer& weights,
+                         const GuardedBuffer& bias, const GuardedBuffer& output);
+    nconv_status backward_input(const GuardedBuffer& grad_output, const GuardedBuffer& output,
+                                const GuardedBuffer& weights, const GuardedBuffer& grad_input);
+    nconv_status backward_weights(const GuardedBuffer& input, const GuardedBuffer& grad_output,
+                                  const GuardedBuffer& output, const GuardedBuffer& grad_weights,
+                                  const GuardedBuffer& grad_bias, bool accumulate);
+
+private:
+    struct Destroy {
+        void operator()(nconv_plan* plan) const { nconv_plan_destroy(plan); }
+    };
+
+    nconv_status pack(nconv_pass pass, const GuardedBuffer& weights, GuardedBuffer* packed) const;
+    nconv_status make_workspace(nconv_pass pass, GuardedBuffer* workspace) const;
+    nconv_execution execution() const;
+
+    RunOptions options_;
+    nconv_status status_;
+    std::unique_ptr<nconv_plan, Destroy> plan_;
+    nconv_plan_info info_{};
+};
+
+}  // namespace nconv_test
+
+#endif  // NATIVECONV_TESTS_NATIVE_SUPPORT_RUN_H
