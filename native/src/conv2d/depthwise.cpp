@@ -223,7 +223,7 @@ void add_image(const Context& context, const float* input, const float* grad, in
                 const KernelSet& k = *context.kernels;
                 if (!p.channels_last()) {
                     k.depthwise_weights_pixels(args);
-                    return;
+                    continue;
                 }
                 // Lanes are at most kChannelBlock: a block is one or more vectors of channels.
                 for (int c = 0; c < channels; c += k.lanes) {
