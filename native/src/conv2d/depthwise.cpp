@@ -9,14 +9,16 @@ namespace nconv {
 namespace {
 
 constexpr int kMaxTaps = 256;
-constexpr int64_t kMaxStride = 64;
-constexpr int64_t kMaxKernelWidth = 64;
+constexpr int kMaxKernel = 32;  // taps along one axis
+constexpr int kMaxStride = 4;
 
 const char* declines(const Problem& p, nconv_pass pass) {
     if (p.group_inputs != 1 || p.group_outputs != 1) return "more than one channel per group";
-    if (p.kernel_taps > kMaxTaps || p.width.kernel > kMaxKernelWidth) return "more than 256 taps, or 64 in a row";
+    if (p.kernel_taps > kMaxTaps || max_of(p.height.kernel, p.width.kernel) > kMaxKernel) {
+        return "more than 256 taps, or 32 along one axis";
+    }
     if (pass == NCONV_PASS_BACKWARD_INPUT && max_of(p.height.stride, p.width.stride) > kMaxStride) {
-        return "a stride above 64";
+        return "a stride above 4";
     }
     return nullptr;
 }
@@ -49,116 +51,156 @@ void pack(const Context& context, nconv_pass, const float* weights, float* packe
     }
 }
 
-// Taps along x that read inside, as a range: offsets are monotonic in the tap, so they are contiguous.
-struct TapRange {
-    int64_t first, end;
-    bool operator==(const TapRange& other) const { return first == other.first && end == other.end; }
+// The taps of one phase of an axis.
+struct PhaseTaps {
+    Tap at[kMaxKernel];
+    int count = 0;
 };
 
-TapRange taps_inside(const Window& axis, int64_t phase, int64_t taps, int64_t position) {
-    TapRange range = {0, 0};
-    bool any = false;
-    for (int64_t t = 0; t < taps; ++t) {
-        const int64_t at = position + axis.tap(phase, t).offset;
-        if (at < 0 || at >= axis.source_extent()) continue;
-        if (!any) range.first = t;
-        any = true;
-        range.end = t + 1;
-    }
-    return range;
-}
+// Pixels of one phase of a row that share their taps: taps[first_tap .. end_tap-1] read inside.
+struct Run {
+    int phase;
+    int64_t first, count;
+    int first_tap, end_tap;
+};
 
-// Calls body(first, count, range) for the runs of a phase's pixels along x that share their taps. In the
-// middle every tap is inside; that stretch is found by arithmetic, the border pixel by pixel.
-template <class Body>
-void for_each_run(const Window& axis, int64_t phase, const Body& body) {
-    const int64_t size = axis.phase_size(phase), taps = axis.tap_count(phase), step = axis.source_step();
-    if (taps == 0) {
-        body(0, size, TapRange{0, 0});
-        return;
-    }
-    int64_t low = axis.tap(phase, 0).offset, high = low;
-    for (int64_t t = 1; t < taps; ++t) {
-        low = min_of(low, axis.tap(phase, t).offset);
-        high = max_of(high, axis.tap(phase, t).offset);
-    }
-    const int64_t full_first = low < 0 ? ceil_div(-low, step) : 0;
-    const int64_t room = axis.source_extent() - high;
-    const int64_t full_end = min_of(size, room > 0 ? ceil_div(room, step) : 0);
-    for (int64_t at = 0; at < size;) {
-        if (at == full_first && full_first < full_end) {
-            body(at, full_end - at, TapRange{0, taps});
-            at = full_end;
-            continue;
+// Everything about both axes that does not change from row to row, worked out once per call: a row of a
+// 28 x 28 map takes some 10 ns, a handful of integer divisions.
+class Rows {
+public:
+    Rows(const Window& y, const Window& x) : x_(x) {
+        for (int i = 0; i < y.phases(); ++i) fill(y, i, &y_taps[i]);
+        for (int i = 0; i < x.phases(); ++i) {
+            fill(x, i, &x_taps[i]);
+            add_runs(i);
         }
-        body(at, 1, taps_inside(axis, phase, taps, at * step));
-        ++at;
     }
-}
+
+    PhaseTaps y_taps[kMaxStride], x_taps[kMaxStride];
+    // The taps inside change at most twice per tap.
+    Run runs[kMaxStride * (2 * kMaxKernel + 1)];
+    int run_count = 0;
+
+private:
+    static void fill(const Window& axis, int phase, PhaseTaps* taps) {
+        taps->count = static_cast<int>(axis.tap_count(phase));
+        for (int t = 0; t < taps->count; ++t) taps->at[t] = axis.tap(phase, t);
+    }
+
+    // Offsets are monotonic in the tap, so the taps inside are a range; runs of equal ranges are merged.
+    // Between the first and the last pixel that reach over an edge all taps are inside.
+    void add_runs(int phase) {
+        const PhaseTaps& taps = x_taps[phase];
+        const int64_t size = x_.phase_size(phase), step = x_.source_step();
+        int64_t low = 0, high = 0;
+        for (int t = 0; t < taps.count; ++t) {
+            low = min_of(low, taps.at[t].offset);
+            high = max_of(high, taps.at[t].offset);
+        }
+        const int64_t inside_first = ceil_div(-low, step);
+        const int64_t inside_end = min_of(size, ceil_div(max_of(0, x_.source_extent() - high), step));
+        for (int64_t at = 0; at < size;) {
+            int first_tap = 0, end_tap = 0;
+            for (int t = 0; t < taps.count; ++t) {
+                const int64_t column = at * step + taps.at[t].offset;
+                if (column < 0 || column >= x_.source_extent()) continue;
+                if (end_tap == 0) first_tap = t;
+                end_tap = t + 1;
+            }
+            const int64_t count = at >= inside_first && at < inside_end ? inside_end - at : 1;
+            add(phase, at, count, first_tap, end_tap);
+            at += count;
+        }
+    }
+
+    void add(int phase, int64_t first, int64_t count, int first_tap, int end_tap) {
+        Run* last = run_count > 0 ? &runs[run_count - 1] : nullptr;
+        if (last != nullptr && last->phase == phase && last->first_tap == first_tap &&
+            last->end_tap == end_tap) {
+            last->count += count;
+        } else {
+            runs[run_count++] = {phase, first, count, first_tap, end_tap};
+        }
+    }
+
+    const Window& x_;
+};
 
 // Both gathers. A task is one result row, of one plane in NCHW.
-void run(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
-         const Execution& execution) {
-    const Problem& p = context.problem;
-    const KernelSet& k = *context.kernels;
-    const bool channels_last = p.channels_last();
-    const int64_t channels = p.input_channels, planes = channels_last ? 1 : channels;
-    const int64_t lanes = channels_last ? channels : 1;
-    const int64_t rows = g.y.result_extent(), columns = g.x.result_extent();
-    const int64_t source_row = g.x.source_extent() * lanes;
-    const ActivationKernel& activation = k.activations[p.activation];
-    parallel_for(execution, images * planes * rows, [&](int64_t task, int) {
-        const int64_t row = task % rows, plane = task / rows;
-        const int64_t phase_y = g.forward ? 0 : row % g.y.result_step();
-        const int64_t position = g.forward ? row * g.y.source_step() : row / g.y.result_step();
-        const float* source = call.source + plane * g.y.source_extent() * source_row;
-        float* result = call.result + (plane * rows + row) * columns * lanes;
-        const int64_t channel = plane % planes;
-        const float* weights = call.packed + (channels_last ? 0 : channel * p.kernel_taps);
-        const int64_t weight_step = channels_last ? channels : 1;
-        for (int64_t phase = 0; phase < g.x.phases(); ++phase) {
-            for_each_run(g.x, phase, [&](int64_t first, int64_t count, TapRange range) {
-                DepthwiseTap taps[kMaxTaps];
-                int tap_count = 0;
-                const int64_t taps_y = g.y.tap_count(phase_y);
-                for (int64_t t = 0; t < taps_y; ++t) {
-                    const Tap ty = g.y.tap(phase_y, t);
-                    const int64_t at = position + ty.offset;
-                    if (at < 0 || at >= g.y.source_extent()) continue;
-                    for (int64_t u = range.first; u < range.end; ++u) {
-                        const Tap tx = g.x.tap(phase, u);
-                        const int64_t column = first * g.x.source_step() + tx.offset;
-                        taps[tap_count++] = {source + at * source_row + column * lanes,
-                                             weights + (ty.kernel * p.width.kernel + tx.kernel) * weight_step};
-                    }
+class RowGather {
+public:
+    RowGather(const Context& context, const Gather& g, const GatherCall& call)
+        : context_(context), g_(g), call_(call), rows_(g.y, g.x) {}
+
+    void run(int64_t images, const Execution& execution) const {
+        const int64_t planes = channels_last_ ? 1 : p_.input_channels;
+        parallel_for(execution, images * planes * g_.y.result_extent(),
+                     [this](int64_t task, int) { run_row(task); });
+    }
+
+private:
+    void run_row(int64_t task) const {
+        const int64_t rows = g_.y.result_extent(), row = task % rows, plane = task / rows;
+        const int64_t phase_y = g_.forward ? 0 : row % g_.y.result_step();
+        const int64_t position = g_.forward ? row * g_.y.source_step() : row / g_.y.result_step();
+        const int64_t channel = channels_last_ ? 0 : plane % p_.input_channels;
+        const float* source = call_.source + plane * g_.y.source_extent() * source_row_;
+        const float* weights = call_.packed + channel * p_.kernel_taps;
+        float* result = call_.result + task * result_row_;
+        const PhaseTaps& y_taps = rows_.y_taps[phase_y];
+        for (int r = 0; r < rows_.run_count; ++r) {
+            const Run& run = rows_.runs[r];
+            DepthwiseTap taps[kMaxTaps];
+            int tap_count = 0;
+            for (int t = 0; t < y_taps.count; ++t) {
+                const int64_t at = position + y_taps.at[t].offset;
+                if (at < 0 || at >= g_.y.source_extent()) continue;
+                const float* from = source + at * source_row_ + run.first * g_.x.source_step() * lanes_;
+                const float* weight = weights + y_taps.at[t].kernel * p_.width.kernel * lanes_;
+                for (int u = run.first_tap; u < run.end_tap; ++u) {
+                    const Tap& tap = rows_.x_taps[run.phase].at[u];
+                    taps[tap_count++] = {from + tap.offset * lanes_, weight + tap.kernel * lanes_};
                 }
-                DepthwiseArgs args = {};
-                args.taps = taps;
-                args.tap_count = tap_count;
-                args.pixels = count;
-                args.source_step = g.x.source_step() * lanes;
-                args.out = result + (first * g.x.result_step() + phase) * lanes;
-                args.out_step = g.x.result_step() * lanes;
-                args.channels = lanes;
-                args.init = call.bias != nullptr ? call.bias + (channels_last ? 0 : channel) : nullptr;
-                (channels_last ? k.depthwise_channels : k.depthwise_pixels)(args);
-            });
-        }
-        if (g.forward && !p.linear()) {
-            constexpr int64_t kPiece = 1 << 20;
-            for (int64_t at = 0; at < columns * lanes; at += kPiece) {
-                float* piece = result + at;
-                activation.apply(&piece, 1, static_cast<int>(min_of(kPiece, columns * lanes - at)), p.alpha,
-                                 p.beta);
             }
+            DepthwiseArgs args = {};
+            args.taps = taps;
+            args.tap_count = tap_count;
+            args.pixels = run.count;
+            args.source_step = g_.x.source_step() * lanes_;
+            args.out = result + (run.first * g_.x.result_step() + run.phase) * lanes_;
+            args.out_step = g_.x.result_step() * lanes_;
+            args.channels = lanes_;
+            args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
+            const KernelSet& k = *context_.kernels;
+            (channels_last_ ? k.depthwise_channels : k.depthwise_pixels)(args);
         }
-    });
-}
+        if (g_.forward && !p_.linear()) activate(result);
+    }
+
+    void activate(float* result) const {
+        constexpr int64_t kPiece = 1 << 20;
+        for (int64_t at = 0; at < result_row_; at += kPiece) {
+            float* piece = result + at;
+            context_.kernels->activations[p_.activation].apply(
+                &piece, 1, static_cast<int>(min_of(kPiece, result_row_ - at)), p_.alpha, p_.beta);
+        }
+    }
+
+    const Context& context_;
+    const Gather& g_;
+    const GatherCall call_;
+    const Problem& p_ = context_.problem;
+    const bool channels_last_ = p_.channels_last();
+    const int64_t lanes_ = channels_last_ ? p_.input_channels : 1;
+    const int64_t source_row_ = g_.x.source_extent() * lanes_;
+    const int64_t result_row_ = g_.x.result_extent() * lanes_;
+    const Rows rows_;
+};
 
 void forward(const Context& context, const ForwardCall& call, const Workspace&, const Execution& execution) {
     const Problem& p = context.problem;
-    run(context, Gather(p, NCONV_PASS_FORWARD), {call.input, call.packed, call.bias, call.output}, p.batch,
-        execution);
+    const Gather gather(p, NCONV_PASS_FORWARD);
+    RowGather(context, gather, {call.input, call.packed, call.bias, call.output}).run(p.batch, execution);
 }
 
 void backward_input(const Context& context, const BackwardInputCall& call, const Workspace& workspace,
@@ -166,15 +208,17 @@ void backward_input(const Context& context, const BackwardInputCall& call, const
     const Problem& p = context.problem;
     const Gather gather(p, NCONV_PASS_BACKWARD_INPUT);
     if (call.output == nullptr) {
-        run(context, gather, {call.grad_output, call.packed, nullptr, call.grad_input}, p.batch, execution);
+        RowGather(context, gather, {call.grad_output, call.packed, nullptr, call.grad_input})
+            .run(p.batch, execution);
         return;
     }
     for (int64_t n = 0; n < p.batch; ++n) {
         const int64_t at = n * p.output_image;
         derive_gradient(context, call.grad_output + at, call.output + at, workspace.shared_floats(),
                         p.output_image, execution);
-        run(context, gather, {workspace.shared_floats(), call.packed, nullptr, call.grad_input + n * p.input_image},
-            1, execution);
+        RowGather(context, gather,
+                  {workspace.shared_floats(), call.packed, nullptr, call.grad_input + n * p.input_image})
+            .run(1, execution);
     }
 }
 
@@ -192,52 +236,42 @@ void add_to(float* out, float value, bool overwrite) { *out = overwrite ? value 
 
 // One image's share of the sums of one block of channels (NHWC) or one channel (NCHW): every output row,
 // cut where its taps change.
-void add_image(const Context& context, const float* input, const float* grad, int64_t channel, int channels,
-               float* sums) {
+void add_image(const Context& context, const Rows& rows, const float* input, const float* grad,
+               int64_t channel, int channels, float* sums) {
     const Problem& p = context.problem;
-    const Window y(p.height, NCONV_PASS_FORWARD), x(p.width, NCONV_PASS_FORWARD);
-    const int64_t lanes = p.channels_last() ? p.input_channels : 1;
-    const float* plane = p.channels_last() ? input + channel : input + channel * p.input_pixels;
-    const float* grads = p.channels_last() ? grad + channel : grad + channel * p.output_pixels;
+    const KernelSet& k = *context.kernels;
+    const bool channels_last = p.channels_last();
+    const int64_t lanes = channels_last ? p.input_channels : 1;
+    const float* plane = channels_last ? input + channel : input + channel * p.input_pixels;
+    const float* grads = channels_last ? grad + channel : grad + channel * p.output_pixels;
     for (int64_t row = 0; row < p.height.output; ++row) {
-        for_each_run(x, 0, [&](int64_t first, int64_t count, TapRange range) {
-            for (int64_t r = 0; r < p.height.kernel; ++r) {
-                const int64_t at = row * p.height.stride + y.tap(0, r).offset;
-                if (at < 0 || at >= p.height.input || range.first == range.end) continue;
-                DepthwiseTap taps[kMaxKernelWidth];
-                int tap_count = 0;
-                for (int64_t s = range.first; s < range.end; ++s) {
-                    const int64_t column = first * p.width.stride + x.tap(0, s).offset;
-                    taps[tap_count++].source = plane + (at * p.width.input + column) * lanes;
-                }
-                DepthwiseWeightsArgs args = {};
-                args.taps = taps;
-                args.tap_count = tap_count;
-                args.pixels = count;
-                args.source_step = p.width.stride * lanes;
-                args.grad = grads + (row * p.width.output + first) * lanes;
-                args.grad_step = lanes;
-                args.channels = channels;
-                args.sums = sums + (r * p.width.kernel + range.first) * kChannelBlock;
-                args.sums_tap = kChannelBlock;
-                const KernelSet& k = *context.kernels;
-                if (!p.channels_last()) {
-                    k.depthwise_weights_pixels(args);
-                    continue;
-                }
-                // Lanes are at most kChannelBlock: a block is one or more vectors of channels.
-                for (int c = 0; c < channels; c += k.lanes) {
-                    DepthwiseTap shifted[kMaxKernelWidth];
-                    for (int t = 0; t < tap_count; ++t) shifted[t].source = taps[t].source + c;
-                    DepthwiseWeightsArgs part = args;
-                    part.taps = shifted;
-                    part.grad = args.grad + c;
-                    part.sums = args.sums + c;
-                    part.channels = static_cast<int>(min_of(k.lanes, channels - c));
-                    k.depthwise_weights_channels(part);
+        for (int i = 0; i < rows.run_count; ++i) {
+            const Run& run = rows.runs[i];
+            for (int r = 0; r < p.height.kernel; ++r) {
+                const int64_t at = row * p.height.stride + rows.y_taps[0].at[r].offset;
+                if (at < 0 || at >= p.height.input || run.first_tap == run.end_tap) continue;
+                const float* source = plane + (at * p.width.input + run.first * p.width.stride) * lanes;
+                // A block is one or more vectors of channels; with pixels in lanes it is one channel.
+                const int vector = channels_last ? k.lanes : 1;
+                for (int c = 0; c < channels; c += vector) {
+                    DepthwiseTap taps[kMaxKernel];
+                    for (int s = run.first_tap; s < run.end_tap; ++s) {
+                        taps[s - run.first_tap].source = source + rows.x_taps[0].at[s].offset * lanes + c;
+                    }
+                    DepthwiseWeightsArgs args = {};
+                    args.taps = taps;
+                    args.tap_count = run.end_tap - run.first_tap;
+                    args.pixels = run.count;
+                    args.source_step = p.width.stride * lanes;
+                    args.grad = grads + (row * p.width.output + run.first) * lanes + c;
+                    args.grad_step = lanes;
+                    args.channels = static_cast<int>(min_of(vector, channels - c));
+                    args.sums = sums + (r * p.width.kernel + run.first_tap) * kChannelBlock + c;
+                    args.sums_tap = kChannelBlock;
+                    (channels_last ? k.depthwise_weights_channels : k.depthwise_weights_pixels)(args);
                 }
             }
-        });
+        }
     }
 }
 
@@ -247,6 +281,8 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
     const KernelSet& k = *context.kernels;
     const bool channels_last = p.channels_last();
     const int64_t block = channels_last ? kChannelBlock : 1;
+    const Window y(p.height, NCONV_PASS_FORWARD), x(p.width, NCONV_PASS_FORWARD);
+    const Rows rows(y, x);
     // Image by image, each added to the result: sums stay short and the derived gradient one image long.
     for (int64_t n = 0; n < p.batch; ++n) {
         const bool overwrite = n == 0 && !call.accumulate;
@@ -262,7 +298,7 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
             float* sums = reinterpret_cast<float*>(workspace.slot(slot));
             float* bias = sums + p.kernel_taps * kChannelBlock;
             memset(sums, 0, static_cast<size_t>((p.kernel_taps + 1) * kChannelBlock) * sizeof(float));
-            add_image(context, call.input + n * p.input_image, grad, first, channels, sums);
+            add_image(context, rows, call.input + n * p.input_image, grad, first, channels, sums);
             for (int64_t t = 0; t < p.kernel_taps; ++t) {
                 for (int c = 0; c < channels; ++c) {
                     add_to(call.grad_weights + (first + c) * p.kernel_taps + t,

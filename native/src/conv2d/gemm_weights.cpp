@@ -115,10 +115,8 @@ void pack_gradient(const Context& context, const Chunk& chunk, Tile tile, float*
         const float* grad = chunk.grad + n * chunk.grad_image;
         float* out = packed + n * pixels * tile.rows;
         if (p.channels_last()) {
-            const float* source = grad + first * p.output_channels + tile.from;
-            for (int64_t i = 0; i < pixels; ++i, source += p.output_channels) {
-                memcpy(out + i * tile.rows, source, static_cast<size_t>(tile.rows) * sizeof(float));
-            }
+            context.kernels->pack_columns(grad + first * p.output_channels + tile.from, p.output_channels,
+                                          pixels, static_cast<int>(tile.rows), out);
         } else {
             context.kernels->transpose(grad + tile.from * p.output_pixels + first, p.output_pixels, out,
                                        tile.rows, tile.rows, pixels);

@@ -39,14 +39,14 @@ void depthwise_channels(const DepthwiseArgs& t) {
     }
 }
 
-template <class V>
+template <class V, bool kDense>
 typename V::Reg load_pixels(const float* p, ptrdiff_t step, int count) {
-    if (step != 1) return V::load_strided(p, step, count);
+    if (!kDense) return V::load_strided(p, step, count);
     return count >= V::kLanes ? V::load(p) : V::load_partial(p, count);
 }
 
 // kVectors vectors of output pixels of one channel; `left` of them in the last vector.
-template <class V, int kVectors>
+template <class V, int kVectors, bool kDense>
 void depthwise_pixels_tile(const DepthwiseArgs& t, int64_t pixel, int left) {
     using Reg = typename V::Reg;
     Reg acc[kVectors];
@@ -59,7 +59,7 @@ void depthwise_pixels_tile(const DepthwiseArgs& t, int64_t pixel, int left) {
         for (int v = 0; v < kVectors; ++v) {
             const int count = v + 1 < kVectors ? V::kLanes : left;
             const float* p = source + v * V::kLanes * t.source_step;
-            acc[v] = V::fma(load_pixels<V>(p, t.source_step, count), weight, acc[v]);
+            acc[v] = V::fma(load_pixels<V, kDense>(p, t.source_step, count), weight, acc[v]);
         }
     }
 #pragma GCC unroll 4
@@ -76,14 +76,25 @@ void depthwise_pixels_tile(const DepthwiseArgs& t, int64_t pixel, int left) {
     }
 }
 
-template <class V>
-void depthwise_pixels(const DepthwiseArgs& t) {
-    constexpr int kBlock = 4 * V::kLanes;
+template <class V, bool kDense>
+void depthwise_pixels_row(const DepthwiseArgs& t) {
     int64_t pixel = 0;
-    for (; pixel + kBlock <= t.pixels; pixel += kBlock) depthwise_pixels_tile<V, 4>(t, pixel, V::kLanes);
+    for (; t.pixels - pixel > 3 * V::kLanes; pixel += 4 * V::kLanes) {
+        const int64_t left = t.pixels - pixel - 3 * V::kLanes;
+        depthwise_pixels_tile<V, 4, kDense>(t, pixel, static_cast<int>(left < V::kLanes ? left : V::kLanes));
+    }
     for (; pixel < t.pixels; pixel += V::kLanes) {
         const int64_t left = t.pixels - pixel;
-        depthwise_pixels_tile<V, 1>(t, pixel, static_cast<int>(left < V::kLanes ? left : V::kLanes));
+        depthwise_pixels_tile<V, 1, kDense>(t, pixel, static_cast<int>(left < V::kLanes ? left : V::kLanes));
+    }
+}
+
+template <class V>
+void depthwise_pixels(const DepthwiseArgs& t) {
+    if (t.source_step == 1) {
+        depthwise_pixels_row<V, true>(t);
+    } else {
+        depthwise_pixels_row<V, false>(t);
     }
 }
 
@@ -119,8 +130,8 @@ void depthwise_weights_channels(const DepthwiseWeightsArgs& t) {
 }
 
 // Pixel i of the run goes to virtual lane i mod kVirtualLanes.
-template <class V>
-void depthwise_weights_pixels(const DepthwiseWeightsArgs& t) {
+template <class V, bool kDense>
+void depthwise_weights_pixels_row(const DepthwiseWeightsArgs& t) {
     using Reg = typename V::Reg;
     constexpr int kVectors = kVirtualLanes / V::kLanes;
     for (int k = 0; k < t.tap_count; ++k) {
@@ -135,13 +146,23 @@ void depthwise_weights_pixels(const DepthwiseWeightsArgs& t) {
                 if (left <= 0) break;
                 const int count = static_cast<int>(left < V::kLanes ? left : V::kLanes);
                 const int64_t at = i + v * V::kLanes;
-                const Reg g = load_pixels<V>(t.grad + at, 1, count);
-                const Reg x = load_pixels<V>(t.taps[k].source + at * t.source_step, t.source_step, count);
+                const Reg g = load_pixels<V, true>(t.grad + at, 1, count);
+                const Reg x =
+                    load_pixels<V, kDense>(t.taps[k].source + at * t.source_step, t.source_step, count);
                 acc[v] = V::fma(g, x, acc[v]);
             }
         }
 #pragma GCC unroll 16
         for (int v = 0; v < kVectors; ++v) V::store(sums + v * V::kLanes, acc[v]);
+    }
+}
+
+template <class V>
+void depthwise_weights_pixels(const DepthwiseWeightsArgs& t) {
+    if (t.source_step == 1) {
+        depthwise_weights_pixels_row<V, true>(t);
+    } else {
+        depthwise_weights_pixels_row<V, false>(t);
     }
 }
 

@@ -165,6 +165,15 @@ void pack_panel(const PanelArgs& t) {
 }
 
 template <class V>
+void pack_columns(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst) {
+    for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
+        for (int j = 0; j < columns; j += V::kLanes) {
+            V::store_partial(dst + j, load_columns<V>(src, j / V::kLanes, columns), columns - j);
+        }
+    }
+}
+
+template <class V>
 void add_rows(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums) {
     using Reg = typename V::Reg;
     for (int64_t j = 0; j < columns; j += V::kLanes) {

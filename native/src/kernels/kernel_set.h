@@ -138,6 +138,8 @@ struct KernelSet {
     // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
                       int64_t rows, int64_t columns);
+    // dst[i * columns + j] = src[i * src_stride + j], for few columns (a tile's rows) and many rows.
+    void (*pack_columns)(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst);
     void (*pack_panel)(const PanelArgs&);
     // sums[j] += sum over i < rows of src[i * src_stride + j], for j < columns. Row i belongs to chain
     // i mod 4 and the chains are added as (0 + 1) + (2 + 3), on every instruction set.
