@@ -154,52 +154,116 @@ void scatter(const Gather& g, const Block& block, const float* staged, int64_t l
     }
 }
 
+// The block's panel for some depth, and how the tiles use it: `whole` pixels by vectors, the rest one
+// column at a time.
+struct Step {
+    int64_t depth_from, depth, taps;
+    const float* panel;
+    int64_t panel_lanes;
+    int whole, vectors;
+};
+
+struct TileRange {
+    TileRange(const Context& context, const Gather& g, int64_t tile)
+        : from(share_start(g.produced, tile_count(context, g), tile)),
+          rows(static_cast<int>(share_start(g.produced, tile_count(context, g), tile + 1) - from)) {}
+    int64_t from;
+    int rows;
+};
+
+// The first element of a tile's weights for the step, [depth][tap][row].
+const float* tile_weights(const Gather& g, const Block& block, const Step& step, TileRange tile) {
+    return block.weights + (tile.from * g.reduced + step.depth_from * tile.rows) * step.taps;
+}
+
+struct Output {
+    float* at;
+    ptrdiff_t row;  // from one produced channel to the next
+};
+
+void multiply_tiles(const Context& context, const Gather& g, const Block& block, const Step& step,
+                    Output out) {
+    const KernelSet& k = *context.kernels;
+    for (int64_t i = block.first_tile; i < block.end_tile; ++i) {
+        const TileRange tile(context, g, i);
+        PackedTileArgs args = {};
+        args.a = tile_weights(g, block, step, tile);
+        args.b = step.panel;
+        args.b_x = step.panel_lanes;
+        args.x = step.depth * step.taps;
+        args.y = args.z = 1;
+        args.init = block.bias != nullptr ? block.bias + tile.from : nullptr;
+        args.out = out.at + tile.from * out.row;
+        args.out_row = out.row;
+        args.columns = step.whole;
+        args.mode = step.depth_from == 0 ? TileMode::kStore : TileMode::kContinue;
+        k.packed_tile[tile.rows - 1][step.vectors - 1](args);
+    }
+}
+
+void multiply_columns(const Context& context, const Gather& g, const Block& block, const Step& step,
+                      Output out) {
+    for (int64_t first = block.first_tile; first < block.end_tile; first += kColumnTiles) {
+        for (int column = step.whole; column < block.pixels; ++column) {
+            ColumnArgs args = {};
+            for (int i = 0; i < kColumnTiles; ++i) {
+                const TileRange tile(context, g, min_of(first + i, block.end_tile - 1));
+                args.a[i] = tile_weights(g, block, step, tile);
+                args.rows[i] = first + i < block.end_tile ? tile.rows : 0;
+                args.init[i] = block.bias != nullptr ? block.bias + tile.from : nullptr;
+                args.out[i] = out.at + tile.from * out.row + column;
+            }
+            args.b = step.panel + column;
+            args.b_x = step.panel_lanes;
+            args.x = step.depth * step.taps;
+            args.out_row = out.row;
+            args.mode = step.depth_from == 0 ? TileMode::kStore : TileMode::kContinue;
+            context.kernels->packed_column(args);
+        }
+    }
+}
+
+void finish_tiles(const Context& context, const Gather& g, const Block& block, Output out, bool staged) {
+    for (int64_t i = block.first_tile; i < block.end_tile; ++i) {
+        const TileRange tile(context, g, i);
+        float* at = out.at + tile.from * out.row;
+        if (g.forward && !g.problem.linear()) {
+            float* rows[kMaxTileRows];
+            for (int r = 0; r < tile.rows; ++r) rows[r] = at + r * out.row;
+            context.kernels->activations[g.problem.activation].apply(rows, tile.rows, block.pixels,
+                                                                     g.problem.alpha, g.problem.beta);
+        }
+        if (staged) scatter(g, block, at, out.row, tile.from, tile.rows);
+    }
+}
+
 void run_block(const Context& context, const Gather& g, const Block& block, char* memory) {
     const KernelSet& k = *context.kernels;
     const Slot slot(memory, context, g);
     const Pixels pixels = find_pixels(g, block, slot.taps);
-    const int64_t taps = g.y.tap_count(block.phase_y) * g.x.tap_count(block.phase_x);
     const int64_t source_plane = g.y.source_extent() * g.x.source_extent();
     const int64_t result_plane = g.y.result_extent() * g.x.result_extent();
-    const int64_t tiles = tile_count(context, g), lanes = full_lanes(context);
-    const int vectors = static_cast<int>(ceil_div(block.pixels, k.lanes));
-    const int64_t panel_lanes = static_cast<int64_t>(vectors) * k.lanes;
-    const bool staged = scattered(g), activate = g.forward && !g.problem.linear();
-    int64_t d = 0;
-    do {
-        const int64_t depth = min_of(depth_block(g), g.reduced - d);
-        k.pack_panel({block.source + d * source_plane + pixels.base, source_plane, depth, slot.taps,
-                      static_cast<int>(taps), pixels.index, pixels.contiguous, vectors, slot.panel});
-        const bool last = d + depth == g.reduced;
-        for (int64_t tile = block.first_tile; tile < block.end_tile; ++tile) {
-            const int64_t from = share_start(g.produced, tiles, tile);
-            const int rows = static_cast<int>(share_start(g.produced, tiles, tile + 1) - from);
-            float* out = staged ? slot.staged + from * lanes
-                                : block.result + from * result_plane + block.first_pixel;
-            const int64_t out_row = staged ? lanes : result_plane;
-            PackedTileArgs args = {};
-            args.a = block.weights + (from * g.reduced + d * rows) * taps;
-            args.b = slot.panel;
-            args.b_x = panel_lanes;
-            args.x = depth * taps;
-            args.y = args.z = 1;
-            args.init = block.bias != nullptr ? block.bias + from : nullptr;
-            args.out = out;
-            args.out_row = out_row;
-            args.columns = block.pixels;
-            args.mode = d == 0 ? TileMode::kStore : TileMode::kContinue;
-            k.packed_tile[rows - 1][vectors - 1](args);
-            if (!last) continue;
-            if (activate) {
-                float* row_pointers[kMaxTileRows];
-                for (int i = 0; i < rows; ++i) row_pointers[i] = out + i * out_row;
-                k.activations[g.problem.activation].apply(row_pointers, rows, block.pixels, g.problem.alpha,
-                                                          g.problem.beta);
-            }
-            if (staged) scatter(g, block, out, lanes, from, rows);
-        }
-        d += depth;
-    } while (d < g.reduced);
+    const int panel_vectors = static_cast<int>(ceil_div(block.pixels, k.lanes));
+    const int rest = block.pixels % k.lanes;
+    const bool columns = k.packed_column != nullptr && block.pixels > k.lanes && rest > 0 && rest <= 2;
+    const bool staged = scattered(g);
+    const Output out = staged ? Output{slot.staged, full_lanes(context)}
+                              : Output{block.result + block.first_pixel, result_plane};
+    Step step = {};
+    step.taps = g.y.tap_count(block.phase_y) * g.x.tap_count(block.phase_x);
+    step.panel = slot.panel;
+    step.panel_lanes = static_cast<int64_t>(panel_vectors) * k.lanes;
+    step.whole = columns ? block.pixels - rest : block.pixels;
+    step.vectors = columns ? panel_vectors - 1 : panel_vectors;
+    for (; step.depth_from < g.reduced; step.depth_from += step.depth) {
+        step.depth = min_of(depth_block(g), g.reduced - step.depth_from);
+        k.pack_panel({block.source + step.depth_from * source_plane + pixels.base, source_plane, step.depth,
+                      slot.taps, static_cast<int>(step.taps), pixels.index, pixels.contiguous, panel_vectors,
+                      slot.panel});
+        multiply_tiles(context, g, block, step, out);
+        if (columns) multiply_columns(context, g, block, step, out);
+    }
+    finish_tiles(context, g, block, out, staged);
 }
 
 void run(const Context& context, const Gather& g, const GatherCall& call, int64_t first_image,

@@ -134,6 +134,41 @@ void packed_tile(const PackedTileArgs& t) {
     }
 }
 
+// Four chains, one per tile, hide the latency that a single column would wait for.
+template <class V>
+void packed_column(const ColumnArgs& t) {
+    using Reg = typename V::Reg;
+    Reg acc[kColumnTiles];
+    const float* a[kColumnTiles];
+#pragma GCC unroll 4
+    for (int i = 0; i < kColumnTiles; ++i) {
+        float start[V::kLanes] = {};
+        for (int r = 0; r < t.rows[i]; ++r) {
+            start[r] = t.mode == TileMode::kContinue ? t.out[i][r * t.out_row]
+                       : t.init[i] != nullptr        ? t.init[i][r]
+                                                     : 0.0f;
+        }
+        acc[i] = V::load(start);
+        a[i] = t.a[i];
+    }
+    const float* b = t.b;
+#pragma GCC unroll 1
+    for (int64_t x = 0; x < t.x; ++x, b += t.b_x) {
+        const Reg column = V::broadcast(b);
+#pragma GCC unroll 4
+        for (int i = 0; i < kColumnTiles; ++i) {
+            acc[i] = V::fma(V::load_partial(a[i], t.rows[i]), column, acc[i]);
+            a[i] += t.rows[i];
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kColumnTiles; ++i) {
+        float result[V::kLanes];
+        V::store(result, acc[i]);
+        for (int r = 0; r < t.rows[i]; ++r) t.out[i][r * t.out_row] = result[r];
+    }
+}
+
 template <class V>
 void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride, int64_t rows,
                int64_t columns) {

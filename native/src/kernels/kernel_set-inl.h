@@ -41,6 +41,7 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
+    if constexpr (Shape::kPackedTileRows <= V::kLanes) set.packed_column = packed_column<V>;
     set.depthwise_channels = depthwise_channels<V>;
     set.depthwise_pixels = depthwise_pixels<V>;
     set.depthwise_weights_channels = depthwise_weights_channels<V>;

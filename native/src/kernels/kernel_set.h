@@ -56,6 +56,23 @@ struct PackedTileArgs {
 };
 using PackedTile = void (*)(const PackedTileArgs&);
 
+// One column of up to kColumnTiles packed tiles at once, rows in lanes: where a block of pixels is one
+// wider than its vectors, a whole vector for that pixel would cost up to a third.
+//   out[t][i * out_row] = init[t][i] + sum over x of a[t][x][i] * b[x * b_x]
+constexpr int kColumnTiles = 4;
+struct ColumnArgs {
+    const float* a[kColumnTiles];  // packed [x][rows[t]]
+    int rows[kColumnTiles];        // 0: no such tile
+    const float* b;
+    ptrdiff_t b_x;
+    int64_t x;
+    const float* init[kColumnTiles];  // null: zeros
+    float* out[kColumnTiles];
+    ptrdiff_t out_row;
+    TileMode mode;  // kStore or kContinue
+};
+using ColumnKernel = void (*)(const ColumnArgs&);
+
 // Copies what one block of result pixels reads into a panel [depth][tap][vectors * lanes]:
 //   panel[d][t][i] = source[d * plane + taps[t].offset + index[i]] where bit i of taps[t].inside, else 0
 // index is relative to the block's first pixel; contiguous says that index[i] is i.
@@ -131,6 +148,8 @@ struct KernelSet {
     int packed_tile_rows, packed_tile_vectors;
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
     PackedTile packed_tile_partial[kMaxTileRows][kMaxTileVectors];  // reads `columns` of b, not more
+
+    ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
 
     DepthwiseKernel depthwise_channels, depthwise_pixels;
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
