@@ -83,22 +83,14 @@ public readonly record struct Activation
     }
 
     /// <summary>f(z) = min(max(z, minimum), maximum); f' = 1 if minimum &lt; y &lt; maximum, else 0.</summary>
-    /// <param name="minimum">The lower limit, not NaN.</param>
-    /// <param name="maximum">The upper limit, greater than <paramref name="minimum"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A limit is NaN.</exception>
+    /// <param name="minimum">The lower limit, finite.</param>
+    /// <param name="maximum">The upper limit, finite and greater than <paramref name="minimum"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is infinite or NaN.</exception>
     /// <exception cref="ArgumentException">The limits are not in order.</exception>
     public static Activation Clip(float minimum, float maximum)
     {
-        if (float.IsNaN(minimum))
-        {
-            throw new ArgumentOutOfRangeException(nameof(minimum), minimum, "The lower limit must be a number.");
-        }
-
-        if (float.IsNaN(maximum))
-        {
-            throw new ArgumentOutOfRangeException(nameof(maximum), maximum, "The upper limit must be a number.");
-        }
-
+        RequireFinite(minimum, nameof(minimum));
+        RequireFinite(maximum, nameof(maximum));
         if (!(minimum < maximum))
         {
             throw new ArgumentException($"The upper limit {maximum} must be greater than the lower limit {minimum}.", nameof(maximum));
@@ -109,9 +101,18 @@ public readonly record struct Activation
 
     private static void RequireFiniteNonNegative(float value, string name)
     {
-        if (!(value >= 0 && float.IsFinite(value)))
+        RequireFinite(value, name);
+        if (value < 0)
         {
-            throw new ArgumentOutOfRangeException(name, value, "It must be finite and at least 0.");
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 0.");
+        }
+    }
+
+    private static void RequireFinite(float value, string name)
+    {
+        if (!float.IsFinite(value))
+        {
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be finite.");
         }
     }
 }

@@ -76,14 +76,15 @@ internal readonly record struct LayerPlan(ConvolutionPlan Plan, Conv2DShape Shap
     {
         long before;
         long after;
-        NativeMethods.nconv_same_padding(input, kernel, stride, dilation, lower ? 1 : 0, &before, &after).ThrowIfFailed();
-        if (before > int.MaxValue || after > int.MaxValue)
+        nconv_status status = NativeMethods.nconv_same_padding(input, kernel, stride, dilation, lower ? 1 : 0, &before, &after);
+        if (status == nconv_status.NCONV_STATUS_SIZE_OVERFLOW)
         {
             throw new ArgumentException(
-                $"Same padding of {input} for a kernel of {kernel} with dilation {dilation} takes {before} and {after} zeros; the most is {int.MaxValue}.",
+                $"Same padding of {input} for a kernel of {kernel} with dilation {dilation} takes too many zeros; the most is {int.MaxValue} on a side.",
                 name);
         }
 
+        status.ThrowIfFailed();
         return ((int)before, (int)after);
     }
 }

@@ -13,15 +13,15 @@ internal static class NativeLibraryCheck
     private const int HeaderVersion =
         (NativeMethods.NCONV_VERSION_MAJOR * 10000) + (NativeMethods.NCONV_VERSION_MINOR * 100) + NativeMethods.NCONV_VERSION_PATCH;
 
-    private static volatile bool s_done;
+    private static volatile bool Loaded;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void EnsureLoaded()
     {
-        if (!s_done)
+        if (!Loaded)
         {
             Check(NativeMethods.nconv_abi_version, NativeMethods.nconv_version);
-            s_done = true;
+            Loaded = true;
         }
     }
 
