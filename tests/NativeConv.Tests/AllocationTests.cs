@@ -1,0 +1,80 @@
+using NativeConv.Tests.Support;
+
+namespace NativeConv.Tests;
+
+public class AllocationTests
+{
+    private static readonly ParameterUpdate Halve = static (values, _) =>
+    {
+        foreach (ref float value in values)
+        {
+            value /= 2;
+        }
+    };
+
+    [Theory]
+    [InlineData(TensorLayout.Nchw, 1)]
+    [InlineData(TensorLayout.Nhwc, 0)]
+    public void Conv2D_WarmCalls_AllocateNothing(TensorLayout layout, int maxThreads)
+    {
+        using Conv2D conv = new(3, 8, new() { Layout = layout, MaxThreads = maxThreads });
+        float[] input = Fill.Real(4 * 3 * 16 * 16, 1);
+        float[] output = new float[4 * 8 * 16 * 16];
+        float[] gradInput = new float[input.Length];
+        float[] gradOutput = Fill.Real(output.Length, 2);
+        float[] weights = conv.Weights.ToArray();
+        AssertNone(() =>
+        {
+            for (int batch = 1; batch <= 4; batch++)
+            {
+                Conv2DShape shape = conv.GetShape(batch, 16, 16);
+                conv.Forward(shape, input, output);
+                conv.Backward(shape, input, output, gradOutput, gradInput);
+            }
+
+            conv.ApplyGradients(0.01f);
+            conv.UpdateWeights(Halve);
+            conv.UpdateBias(Halve);
+            conv.SetWeights(weights);
+            conv.ZeroGradients();
+        });
+    }
+
+    [Fact]
+    public void ConvolutionPlan_Passes_AllocateNothing()
+    {
+        using ConvolutionPlan plan = new(Cases.Get("same 3x3"));
+        float[] weights = Fill.Real((int)plan.WeightsLength, 3);
+        float[] input = Fill.Real((int)plan.InputLength, 4);
+        float[] bias = Fill.Real((int)plan.BiasLength, 5);
+        float[] output = new float[plan.OutputLength];
+        float[] gradOutput = Fill.Real((int)plan.OutputLength, 6);
+        float[] gradInput = new float[plan.InputLength];
+        float[] gradWeights = new float[plan.WeightsLength];
+        float[] gradBias = new float[plan.BiasLength];
+        using PackedWeights forward = plan.PackWeights(ConvolutionPass.Forward, weights);
+        using PackedWeights backward = plan.PackWeights(ConvolutionPass.BackwardInput, weights);
+        using ConvolutionWorkspace workspace = new(Enum.GetValues<ConvolutionPass>().Max(pass => plan.GetWorkspaceBytes(pass)));
+        AssertNone(() =>
+        {
+            plan.PackWeights(weights, forward);
+            plan.PackWeights(weights, backward);
+            plan.Forward(input, forward, bias, output, workspace);
+            plan.BackwardInput(gradOutput, output, backward, gradInput, workspace);
+            plan.BackwardWeights(input, gradOutput, output, gradWeights, gradBias, true, workspace);
+        });
+    }
+
+    private static void AssertNone(Action action)
+    {
+        action();
+        action();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 10; i++)
+        {
+            action();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+}
