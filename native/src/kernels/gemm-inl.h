@@ -140,6 +140,8 @@ void packed_column(const ColumnArgs& t) {
     using Reg = typename V::Reg;
     Reg acc[kColumnTiles];
     const float* a[kColumnTiles];
+    uint32_t bits[kColumnTiles];
+    ptrdiff_t rows[kColumnTiles];
 #pragma GCC unroll 4
     for (int i = 0; i < kColumnTiles; ++i) {
         float start[V::kLanes] = {};
@@ -150,6 +152,8 @@ void packed_column(const ColumnArgs& t) {
         }
         acc[i] = V::load(start);
         a[i] = t.a[i];
+        rows[i] = t.rows[i];
+        bits[i] = (1u << t.rows[i]) - 1;
     }
     const float* b = t.b;
 #pragma GCC unroll 1
@@ -157,8 +161,8 @@ void packed_column(const ColumnArgs& t) {
         const Reg column = V::broadcast(b);
 #pragma GCC unroll 4
         for (int i = 0; i < kColumnTiles; ++i) {
-            acc[i] = V::fma(V::load_partial(a[i], t.rows[i]), column, acc[i]);
-            a[i] += t.rows[i];
+            acc[i] = V::fma(V::load_bits(a[i], bits[i]), column, acc[i]);
+            a[i] += rows[i];
         }
     }
 #pragma GCC unroll 4
