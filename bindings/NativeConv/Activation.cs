@@ -28,8 +28,8 @@ public enum ActivationKind
 }
 
 /// <summary>
-/// The function f applied to every output of a convolution, y = f(z). The gradients compute f'(z) from
-/// the saved output y alone, so z need not be kept. The default value is <see cref="Linear"/>.
+/// The function f applied to every output of a convolution, y = f(z). The gradients compute f'(z)
+/// from the saved output y alone, so z need not be kept. The default value is <see cref="Linear"/>.
 /// </summary>
 public readonly record struct Activation
 {
@@ -43,7 +43,8 @@ public readonly record struct Activation
     /// <summary>Which function.</summary>
     public ActivationKind Kind { get; }
 
-    /// <summary>The slope of leaky ReLU, the lower limit of clip, the scale of ELU; else 0.</summary>
+    /// <summary>The slope of leaky ReLU, the lower limit of clip, the scale of ELU; else
+    /// 0.</summary>
     public float Alpha { get; }
 
     /// <summary>The upper limit of clip; else 0.</summary>
@@ -66,25 +67,30 @@ public readonly record struct Activation
 
     /// <summary>f(z) = z if z &gt; 0, else slope * z; f' = 1 if y &gt; 0, else slope.</summary>
     /// <param name="slope">Finite, at least 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="slope"/> is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="slope"/> is out of
+    /// range.</exception>
     public static Activation LeakyRelu(float slope = 0.01f)
     {
         RequireFiniteNonNegative(slope, nameof(slope));
         return new(ActivationKind.LeakyRelu, slope);
     }
 
-    /// <summary>f(z) = z if z &gt; 0, else alpha * (exp(z) - 1); f' = 1 if y &gt; 0, else y + alpha.</summary>
+    /// <summary>f(z) = z if z &gt; 0, else alpha * (exp(z) - 1); f' = 1 if y &gt; 0, else y +
+    /// alpha.</summary>
     /// <param name="alpha">Finite, at least 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="alpha"/> is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="alpha"/> is out of
+    /// range.</exception>
     public static Activation Elu(float alpha = 1)
     {
         RequireFiniteNonNegative(alpha, nameof(alpha));
         return new(ActivationKind.Elu, alpha);
     }
 
-    /// <summary>f(z) = min(max(z, minimum), maximum); f' = 1 if minimum &lt; y &lt; maximum, else 0.</summary>
+    /// <summary>f(z) = min(max(z, minimum), maximum); f' = 1 if minimum &lt; y &lt; maximum, else
+    /// 0.</summary>
     /// <param name="minimum">The lower limit, finite.</param>
-    /// <param name="maximum">The upper limit, finite and greater than <paramref name="minimum"/>.</param>
+    /// <param name="maximum">The upper limit, finite and greater than
+    /// <paramref name="minimum"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A limit is infinite or NaN.</exception>
     /// <exception cref="ArgumentException">The limits are not in order.</exception>
     public static Activation Clip(float minimum, float maximum)
@@ -93,7 +99,9 @@ public readonly record struct Activation
         RequireFinite(maximum, nameof(maximum));
         if (!(minimum < maximum))
         {
-            throw new ArgumentException($"The upper limit {maximum} must be greater than the lower limit {minimum}.", nameof(maximum));
+            throw new ArgumentException(
+                $"The upper limit {maximum} must be greater than the lower limit {minimum}.",
+                nameof(maximum));
         }
 
         return new(ActivationKind.Clip, minimum, maximum);

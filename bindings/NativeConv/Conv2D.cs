@@ -1,27 +1,27 @@
 using NativeConv.Internal;
-using NativeConv.Interop;
 
 namespace NativeConv;
 
 /// <summary>
-/// A 2-D convolution layer: weights, bias and their gradients, with forward and backward passes over spans.
+/// A 2-D convolution layer: weights, bias and their gradients, with forward and backward passes
+/// over spans.
 /// <para>
-/// With N batch, C input channels, O filters, G groups, H x W input, P x Q output, R x S kernel, x input,
-/// w weights, b bias and f the activation (sh, sw strides, dh, dw dilations):
+/// With N batch, C input channels, O filters, G groups, H x W input, P x Q output, R x S kernel, x
+/// input, w weights, b bias and f the activation (sh, sw strides, dh, dw dilations):
 /// <code>
 /// z[n,o,p,q] = b[o] + sum over c,r,s of x[n, c, p*sh + r*dh - top, q*sw + s*dw - left] * w[o,c,r,s]
 /// y          = f(z)
 /// </code>
-/// where c runs over the C/G channels of o's group and x is 0 outside the image: cross-correlation, as in
-/// every deep-learning framework. Activations are [N][C][H][W] and weights [O][C/G][R][S], or [N][H][W][C]
-/// and [O][R][S][C/G] in <see cref="TensorLayout.Nhwc"/>.
+/// where c runs over the C/G channels of o's group and x is 0 outside the image: cross-correlation,
+/// as in every deep-learning framework. Activations are [N][C][H][W] and weights [O][C/G][R][S], or
+/// [N][H][W][C] and [O][R][S][C/G] in <see cref="TensorLayout.Nhwc"/>.
 /// </para>
 /// <para>
-/// Threads. All methods may be called from any thread. Passes run at the same time; what changes weights,
-/// bias or gradients (SetWeights, UpdateWeights, ZeroGradients and so on) waits until running passes have
-/// returned and holds back new ones. Gradients of concurrent backward passes are all added, in no fixed
-/// order. The spans of weights and gradients are the layer's own memory: do not read them while another
-/// thread changes them.
+/// Threads. All methods may be called from any thread. Passes run at the same time; what changes
+/// weights, bias or gradients (SetWeights, UpdateWeights, ZeroGradients and so on) waits until
+/// running passes have returned and holds back new ones. Gradients of concurrent backward passes
+/// are all added, in no fixed order. The spans of weights and gradients are the layer's own memory:
+/// do not read them while another thread changes them.
 /// </para>
 /// <para>
 /// No pass allocates once its shape has been seen; the layer keeps what belongs to the
@@ -29,7 +29,7 @@ namespace NativeConv;
 /// <see cref="Dispose"/>.
 /// </para>
 /// </summary>
-public sealed class Conv2D : IDisposable
+public sealed partial class Conv2D : IDisposable
 {
     private readonly object _gate = new();
     private readonly object _gradientGate = new();
@@ -42,19 +42,16 @@ public sealed class Conv2D : IDisposable
     private bool _trainable;
     private long _weightsVersion;
 
-    // Guarded by _gate: passes that run, changes that wait for them, a change under way, and the end.
-    private int _running;
-    private int _waitingChanges;
-    private bool _changing;
-    private bool _disposed;
-
     /// <summary>Makes a layer with freshly initialised weights.</summary>
     /// <param name="inputChannels">Channels C of the input, at least 1.</param>
     /// <param name="filters">Channels O of the output, at least 1.</param>
     /// <param name="options">Everything else; null for the defaults.</param>
-    /// <exception cref="ArgumentException">A number or option is out of range; the exception names it and its value.</exception>
-    /// <exception cref="PlatformNotSupportedException">There is no native library for this platform.</exception>
-    /// <exception cref="NativeConvException">The native library does not fit this assembly.</exception>
+    /// <exception cref="ArgumentException">A number or option is out of range; the exception names
+    /// it and its value.</exception>
+    /// <exception cref="PlatformNotSupportedException">There is no native library for this
+    /// platform.</exception>
+    /// <exception cref="NativeConvException">The native library does not fit this
+    /// assembly.</exception>
     public Conv2D(int inputChannels, int filters, Conv2DOptions? options = null)
     {
         options ??= new Conv2DOptions();
@@ -66,7 +63,9 @@ public sealed class Conv2D : IDisposable
         if (length > Array.MaxLength)
         {
             throw new ArgumentException(
-                $"The weights would have {length} elements ({filters} x {channels} x {options.KernelHeight} x {options.KernelWidth}); the most is {Array.MaxLength}.",
+                $"The weights would have {length} elements ({filters} x {channels} x "
+                    + $"{options.KernelHeight} x {options.KernelWidth}); "
+                    + $"the most is {Array.MaxLength}.",
                 nameof(filters));
         }
 
@@ -79,7 +78,13 @@ public sealed class Conv2D : IDisposable
         int taps = options.KernelHeight * options.KernelWidth;
         double fanIn = (double)channels * taps;
         double fanOut = (double)(filters / options.Groups) * taps;
-        options.WeightInitializer.Fill(_weights, channels, taps, options.Layout == TensorLayout.Nhwc, fanIn, fanOut);
+        options.WeightInitializer.Fill(
+            _weights,
+            channels,
+            taps,
+            options.Layout == TensorLayout.Nhwc,
+            fanIn,
+            fanOut);
         options.BiasInitializer.Fill(_bias, 1, 1, channelsLast: false, fanIn, fanOut);
         SetTrainable(options.Trainable);
     }
@@ -94,14 +99,18 @@ public sealed class Conv2D : IDisposable
     public Conv2DOptions Options { get; }
 
     /// <summary>
-    /// Whether a backward pass computes the gradients by weights and bias. False freezes the layer: that
-    /// part of the work is skipped. Setting true again starts with gradients of 0.
+    /// Whether a backward pass computes the gradients by weights and bias. False freezes the layer:
+    /// that part of the work is skipped. Setting true again starts with gradients of 0.
     /// </summary>
     /// <exception cref="ObjectDisposedException">Set: the layer is disposed.</exception>
     public bool Trainable
     {
         get => Volatile.Read(ref _trainable);
-        set => Change(value, static (layer, trainable) => layer.SetTrainable(trainable), weightsChange: false);
+        set =>
+            Change(
+                value,
+                static (layer, trainable) => layer.SetTrainable(trainable),
+                weightsChange: false);
     }
 
     /// <summary>The weights, to be read. They change only by the methods that say so.</summary>
@@ -112,18 +121,21 @@ public sealed class Conv2D : IDisposable
 
     /// <summary>
     /// The gradient by the weights, in their order: what the backward passes since
-    /// <see cref="ZeroGradients"/> added up. May be changed in place, to clip it for instance. Empty if frozen.
+    /// <see cref="ZeroGradients"/> added up. May be changed in place, to clip it for instance.
+    /// Empty if frozen.
     /// </summary>
     public Span<float> WeightsGradient => _weightsGradient;
 
-    /// <summary>The gradient by the bias, as <see cref="WeightsGradient"/>. Empty if frozen or without bias.</summary>
+    /// <summary>The gradient by the bias, as <see cref="WeightsGradient"/>. Empty if frozen or
+    /// without bias.</summary>
     public Span<float> BiasGradient => _biasGradient;
 
     /// <summary>All sizes of a call, with padding resolved for this input size.</summary>
     /// <param name="batch">Number of images, at least 0.</param>
     /// <param name="height">Height of the input, at least 1.</param>
     /// <param name="width">Width of the input, at least 1.</param>
-    /// <exception cref="ArgumentException">A number is out of range, the kernel does not fit the padded input, or a tensor would be longer than a span can be.</exception>
+    /// <exception cref="ArgumentException">A number is out of range, the kernel does not fit the
+    /// padded input, or a tensor would be longer than a span can be.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public Conv2DShape GetShape(int batch, int height, int width)
     {
@@ -139,7 +151,8 @@ public sealed class Conv2D : IDisposable
 
     /// <summary>A plain-words account of the algorithms and workspaces of a shape.</summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
-    /// <exception cref="ArgumentException"><paramref name="shape"/> is not of this layer.</exception>
+    /// <exception cref="ArgumentException"><paramref name="shape"/> is not of this
+    /// layer.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public string Describe(Conv2DShape shape)
     {
@@ -151,9 +164,12 @@ public sealed class Conv2D : IDisposable
 
     /// <summary>output = f(conv(input, weights) + bias).</summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
-    /// <param name="input">At least <see cref="Conv2DShape.InputLength"/> elements; only read.</param>
-    /// <param name="output">At least <see cref="Conv2DShape.OutputLength"/> elements; overwritten. Must not overlap the input.</param>
-    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short, misaligned or overlaps the other.</exception>
+    /// <param name="input">At least <see cref="Conv2DShape.InputLength"/> elements; only
+    /// read.</param>
+    /// <param name="output">At least <see cref="Conv2DShape.OutputLength"/> elements; overwritten.
+    /// Must not overlap the input.</param>
+    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short,
+    /// misaligned or overlaps the other.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void Forward(Conv2DShape shape, ReadOnlySpan<float> input, Span<float> output)
     {
@@ -163,9 +179,11 @@ public sealed class Conv2D : IDisposable
 
     /// <summary>output = f(conv(input, weights) + bias), in a new array.</summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
-    /// <param name="input">At least <see cref="Conv2DShape.InputLength"/> elements; only read.</param>
+    /// <param name="input">At least <see cref="Conv2DShape.InputLength"/> elements; only
+    /// read.</param>
     /// <returns>The output.</returns>
-    /// <exception cref="ArgumentException">The shape is not of this layer, or the input is too short or misaligned.</exception>
+    /// <exception cref="ArgumentException">The shape is not of this layer, or the input is too
+    /// short or misaligned.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public float[] Forward(Conv2DShape shape, ReadOnlySpan<float> input)
     {
@@ -184,12 +202,17 @@ public sealed class Conv2D : IDisposable
     /// A frozen layer (<see cref="Trainable"/> false) skips the last two.
     /// </summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
-    /// <param name="input">As in the forward pass; only read. May be empty if the layer is frozen.</param>
-    /// <param name="output">What the forward pass wrote; only read. May be empty if the activation is linear.</param>
+    /// <param name="input">As in the forward pass; only read. May be empty if the layer is
+    /// frozen.</param>
+    /// <param name="output">What the forward pass wrote; only read. May be empty if the activation
+    /// is linear.</param>
     /// <param name="gradOutput">The gradient by the output; only read.</param>
-    /// <param name="gradInput">Becomes the gradient by the input; empty to skip it, as in the first layer. Must not overlap the others.</param>
-    /// <param name="accumulate">True to add to the gradients by weights and bias, false to overwrite them.</param>
-    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short, misaligned or overlaps another.</exception>
+    /// <param name="gradInput">Becomes the gradient by the input; empty to skip it, as in the first
+    /// layer. Must not overlap the others.</param>
+    /// <param name="accumulate">True to add to the gradients by weights and bias, false to
+    /// overwrite them.</param>
+    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short,
+    /// misaligned or overlaps another.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void Backward(
         Conv2DShape shape,
@@ -201,9 +224,13 @@ public sealed class Conv2D : IDisposable
     {
         using Call call = Begin(shape, forward: false, gradInput: !gradInput.IsEmpty);
 
-        // Both passes check their own arguments; here everything is checked before the first one writes.
+        // Both passes check their own arguments; here everything is checked before the first one
+        // writes.
         ConvolutionPlan plan = call.Plan;
-        input = Guard.Tensor(input, input.IsEmpty && !_trainable ? 0 : plan.InputLength, nameof(input));
+        input = Guard.Tensor(
+            input,
+            input.IsEmpty && !_trainable ? 0 : plan.InputLength,
+            nameof(input));
         output = Guard.Tensor(output, plan.SavedOutputLength(output), nameof(output));
         gradOutput = Guard.Tensor(gradOutput, plan.OutputLength, nameof(gradOutput));
         if (!gradInput.IsEmpty)
@@ -214,31 +241,53 @@ public sealed class Conv2D : IDisposable
             Guard.NoOverlap(gradInput, nameof(gradInput), gradOutput, nameof(gradOutput));
         }
 
-        // The layer cannot be frozen or thawed meanwhile: that is a change, and waits for this pass.
+        // The layer cannot be frozen or thawed meanwhile: that is a change, and waits for this
+        // pass.
         if (_trainable)
         {
             lock (_gradientGate)
             {
                 plan.BackwardWeights(
-                    input, gradOutput, output, _weightsGradient, _biasGradient, accumulate, call.Workspace, Options.MaxThreads);
+                    input,
+                    gradOutput,
+                    output,
+                    _weightsGradient,
+                    _biasGradient,
+                    accumulate,
+                    call.Workspace,
+                    Options.MaxThreads);
             }
         }
 
         if (!gradInput.IsEmpty)
         {
-            plan.BackwardInput(gradOutput, output, call.Packed!, gradInput, call.Workspace, Options.MaxThreads);
+            plan.BackwardInput(
+                gradOutput,
+                output,
+                call.Packed!,
+                gradInput,
+                call.Workspace,
+                Options.MaxThreads);
         }
     }
 
-    /// <summary>The gradients, with the one by the input in a new array; those by weights and bias are added up.</summary>
+    /// <summary>The gradients, with the one by the input in a new array; those by weights and bias
+    /// are added up.</summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
-    /// <param name="input">As in the forward pass; only read. May be empty if the layer is frozen.</param>
-    /// <param name="output">What the forward pass wrote; only read. May be empty if the activation is linear.</param>
+    /// <param name="input">As in the forward pass; only read. May be empty if the layer is
+    /// frozen.</param>
+    /// <param name="output">What the forward pass wrote; only read. May be empty if the activation
+    /// is linear.</param>
     /// <param name="gradOutput">The gradient by the output; only read.</param>
     /// <returns>The gradient by the input.</returns>
-    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short or misaligned.</exception>
+    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short
+    /// or misaligned.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public float[] Backward(Conv2DShape shape, ReadOnlySpan<float> input, ReadOnlySpan<float> output, ReadOnlySpan<float> gradOutput)
+    public float[] Backward(
+        Conv2DShape shape,
+        ReadOnlySpan<float> input,
+        ReadOnlySpan<float> output,
+        ReadOnlySpan<float> gradOutput)
     {
         float[] gradInput = GC.AllocateUninitializedArray<float>(shape.InputLength);
         Backward(shape, input, output, gradOutput, gradInput);
@@ -247,14 +296,15 @@ public sealed class Conv2D : IDisposable
 
     /// <summary>Sets the gradients by weights and bias to 0.</summary>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public void ZeroGradients() => Change(
-        0f,
-        static (layer, zero) =>
-        {
-            layer._weightsGradient.AsSpan().Fill(zero);
-            layer._biasGradient.AsSpan().Fill(zero);
-        },
-        weightsChange: false);
+    public void ZeroGradients() =>
+        Change(
+            0f,
+            static (layer, zero) =>
+            {
+                layer._weightsGradient.AsSpan().Fill(zero);
+                layer._biasGradient.AsSpan().Fill(zero);
+            },
+            weightsChange: false);
 
     /// <summary>Copies new weights.</summary>
     /// <param name="weights">As many as <see cref="Weights"/>, in the same order.</param>
@@ -287,39 +337,52 @@ public sealed class Conv2D : IDisposable
     }
 
     /// <summary>Lets an optimiser change the weights in place.</summary>
-    /// <param name="update">Is given the weights and their gradient. Must not call this layer.</param>
+    /// <param name="update">Is given the weights and their gradient. Must not call this
+    /// layer.</param>
     /// <exception cref="ArgumentNullException"><paramref name="update"/> is null.</exception>
-    /// <exception cref="InvalidOperationException"><paramref name="update"/> calls this layer.</exception>
+    /// <exception cref="InvalidOperationException"><paramref name="update"/> calls this
+    /// layer.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void UpdateWeights(ParameterUpdate update)
     {
         ArgumentNullException.ThrowIfNull(update);
-        Change(update, static (layer, update) => update(layer._weights, layer._weightsGradient), weightsChange: true);
+        Change(
+            update,
+            static (layer, update) => update(layer._weights, layer._weightsGradient),
+            weightsChange: true);
     }
 
     /// <summary>Lets an optimiser change the bias in place.</summary>
     /// <param name="update">Is given the bias and its gradient. Must not call this layer.</param>
     /// <exception cref="ArgumentNullException"><paramref name="update"/> is null.</exception>
-    /// <exception cref="InvalidOperationException"><paramref name="update"/> calls this layer.</exception>
+    /// <exception cref="InvalidOperationException"><paramref name="update"/> calls this
+    /// layer.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void UpdateBias(ParameterUpdate update)
     {
         ArgumentNullException.ThrowIfNull(update);
-        Change(update, static (layer, update) => update(layer._bias, layer._biasGradient), weightsChange: false);
+        Change(
+            update,
+            static (layer, update) => update(layer._bias, layer._biasGradient),
+            weightsChange: false);
     }
 
     /// <summary>
-    /// Plain gradient descent: subtracts the rate times the gradient from weights and bias. Leaves the
-    /// gradients as they are. Does nothing if the layer is frozen.
+    /// Plain gradient descent: subtracts the rate times the gradient from weights and bias. Leaves
+    /// the gradients as they are. Does nothing if the layer is frozen.
     /// </summary>
     /// <param name="learningRate">The rate, finite.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="learningRate"/> is infinite or NaN.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="learningRate"/> is infinite or
+    /// NaN.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void ApplyGradients(float learningRate)
     {
         if (!float.IsFinite(learningRate))
         {
-            throw new ArgumentOutOfRangeException(nameof(learningRate), learningRate, "The learning rate must be finite.");
+            throw new ArgumentOutOfRangeException(
+                nameof(learningRate),
+                learningRate,
+                "The learning rate must be finite.");
         }
 
         Change(
@@ -333,8 +396,8 @@ public sealed class Conv2D : IDisposable
     }
 
     /// <summary>
-    /// Frees the native memory, at once or when the last running pass returns. Weights and gradients can
-    /// still be read.
+    /// Frees the native memory, at once or when the last running pass returns. Weights and
+    /// gradients can still be read.
     /// </summary>
     public void Dispose()
     {
@@ -346,165 +409,5 @@ public sealed class Conv2D : IDisposable
                 FreeNative();
             }
         }
-    }
-
-    private static void Descend(Span<float> values, ReadOnlySpan<float> gradient, float rate)
-    {
-        for (int i = 0; i < gradient.Length; i++)
-        {
-            values[i] -= rate * gradient[i];
-        }
-    }
-
-    private void SetTrainable(bool trainable)
-    {
-        if (trainable != _trainable)
-        {
-            _weightsGradient = trainable ? new float[_weights.Length] : [];
-            _biasGradient = trainable ? new float[_bias.Length] : [];
-            Volatile.Write(ref _trainable, trainable);
-        }
-    }
-
-    /// <summary>Runs a change while no pass runs.</summary>
-    private void Change<T>(T argument, Action<Conv2D, T> change, bool weightsChange)
-    {
-        lock (_gate)
-        {
-            BeginChange();
-            try
-            {
-                change(this, argument);
-            }
-            finally
-            {
-                EndChange(weightsChange);
-            }
-        }
-    }
-
-    private void BeginChange()
-    {
-        ThrowIfChanging();
-        _waitingChanges++;
-        try
-        {
-            while (_running > 0)
-            {
-                Monitor.Wait(_gate);
-            }
-        }
-        finally
-        {
-            _waitingChanges--;
-            Monitor.PulseAll(_gate);
-        }
-
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        _changing = true;
-    }
-
-    private void EndChange(bool weightsChange)
-    {
-        _changing = false;
-        _weightsVersion += weightsChange ? 1 : 0;
-    }
-
-    /// <summary>A change holds the lock, so only a call out of the change itself can come here meanwhile.</summary>
-    private void ThrowIfChanging()
-    {
-        if (_changing)
-        {
-            throw new InvalidOperationException("An update of weights or bias must not call its own layer.");
-        }
-    }
-
-    private CachedPlan FindPlan(Conv2DShape shape)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (shape.InputChannels == InputChannels && shape.OutputChannels == Filters)
-        {
-            CachedPlan plan = FindOrAddPlan(shape.Batch, shape.InputHeight, shape.InputWidth);
-            if (plan.Shape == shape)
-            {
-                return plan;
-            }
-        }
-
-        throw new ArgumentException($"The shape is not of this layer; use its GetShape. It is {shape}.", nameof(shape));
-    }
-
-    private CachedPlan FindOrAddPlan(int batch, int height, int width) =>
-        _plans.Find(batch, height, width) ?? _plans.Add(LayerPlan.Create(InputChannels, Filters, Options, batch, height, width));
-
-    private Call Begin(Conv2DShape shape, bool forward, bool gradInput)
-    {
-        lock (_gate)
-        {
-            ThrowIfChanging();
-            while (_waitingChanges > 0)
-            {
-                Monitor.Wait(_gate);
-            }
-
-            CachedPlan cached = FindPlan(shape);
-            ConvolutionPlan plan = cached.Plan;
-            int threads = Options.MaxThreads;
-            long bytes = forward ? plan.GetWorkspaceBytes(ConvolutionPass.Forward, threads) : 0;
-            if (gradInput)
-            {
-                bytes = Math.Max(bytes, plan.GetWorkspaceBytes(ConvolutionPass.BackwardInput, threads));
-            }
-
-            if (!forward && _trainable)
-            {
-                bytes = Math.Max(bytes, plan.GetWorkspaceBytes(ConvolutionPass.BackwardWeights, threads));
-            }
-
-            PackedWeights? packed = forward || gradInput
-                ? cached.Packed(forward ? ConvolutionPass.Forward : ConvolutionPass.BackwardInput).Get(plan, _weights, _weightsVersion)
-                : null;
-            ConvolutionWorkspace? workspace = _workspaces.Rent(bytes);
-            cached.AddReference();
-            _running++;
-            return new Call(this, cached, packed, workspace);
-        }
-    }
-
-    private void End(CachedPlan cached, ConvolutionWorkspace? workspace)
-    {
-        lock (_gate)
-        {
-            _workspaces.Return(workspace);
-            cached.Release();
-            _running--;
-            if (_running == 0)
-            {
-                if (_disposed)
-                {
-                    FreeNative();
-                }
-
-                Monitor.PulseAll(_gate);
-            }
-        }
-    }
-
-    private void FreeNative()
-    {
-        _plans.Clear();
-        _workspaces.Clear();
-    }
-
-    /// <summary>One running pass: what it uses stays alive until <see cref="Dispose"/>.</summary>
-    private readonly ref struct Call(Conv2D layer, CachedPlan cached, PackedWeights? packed, ConvolutionWorkspace? workspace) : IDisposable
-    {
-        public ConvolutionPlan Plan => cached.Plan;
-
-        public PackedWeights? Packed => packed;
-
-        public ConvolutionWorkspace? Workspace => workspace;
-
-        public void Dispose() => layer.End(cached, workspace);
     }
 }

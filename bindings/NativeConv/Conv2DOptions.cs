@@ -3,8 +3,8 @@ using NativeConv.Internal;
 namespace NativeConv;
 
 /// <summary>
-/// The options of a <see cref="Conv2D"/>, checked when the layer is made. The defaults are a 3 x 3 kernel,
-/// stride 1, Same padding, bias and ReLU, trainable.
+/// The options of a <see cref="Conv2D"/>, checked when the layer is made. The defaults are a 3 x 3
+/// kernel, stride 1, Same padding, bias and ReLU, trainable.
 /// </summary>
 public sealed record Conv2DOptions
 {
@@ -26,7 +26,8 @@ public sealed record Conv2DOptions
     /// <summary>Columns between two taps of the kernel, at least 1; 1 is a dense kernel.</summary>
     public int DilationHorizontal { get; init; } = 1;
 
-    /// <summary>Groups; divides both channel counts. Equal to the input channels for a depthwise convolution.</summary>
+    /// <summary>Groups; divides both channel counts. Equal to the input channels for a depthwise
+    /// convolution.</summary>
     public int Groups { get; init; } = 1;
 
     /// <summary>The zeros around the input.</summary>
@@ -38,7 +39,9 @@ public sealed record Conv2DOptions
     /// <summary>Whether a bias is added for each filter.</summary>
     public bool UseBias { get; init; } = true;
 
-    /// <summary>Whether <see cref="Conv2D.Backward(Conv2DShape, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, bool)"/> computes gradients by weights and bias; false is a frozen layer.</summary>
+    /// <summary>
+    /// Whether a backward pass computes the gradients by weights and bias; false is a frozen layer.
+    /// </summary>
     public bool Trainable { get; init; } = true;
 
     /// <summary>The order of the dimensions in memory.</summary>
@@ -53,10 +56,12 @@ public sealed record Conv2DOptions
     /// <summary>The start values of the bias.</summary>
     public Initializer BiasInitializer { get; init; } = Initializer.Zeros;
 
-    /// <summary>The most threads one call uses; 0 for <see cref="NativeConvRuntime.ThreadCount"/>.</summary>
+    /// <summary>The most threads one call uses; 0 for
+    /// <see cref="NativeConvRuntime.ThreadCount"/>.</summary>
     public int MaxThreads { get; init; }
 
-    /// <summary>Throws for the first option that is out of range, naming it and its value.</summary>
+    /// <summary>Throws for the first option that is out of range, naming it and its
+    /// value.</summary>
     internal void Validate(int inputChannels, int filters)
     {
         Guard.AtLeast(KernelHeight, 1, nameof(KernelHeight));

@@ -1,8 +1,8 @@
 namespace NativeConv;
 
 /// <summary>
-/// All sizes of one call of a <see cref="Conv2D"/>; made by <see cref="Conv2D.GetShape"/>. Lengths are in
-/// elements.
+/// All sizes of one call of a <see cref="Conv2D"/>; made by <see cref="Conv2D.GetShape"/>. Lengths
+/// are in elements.
 /// </summary>
 public readonly record struct Conv2DShape
 {

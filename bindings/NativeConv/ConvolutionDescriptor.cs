@@ -5,12 +5,14 @@ using NativeConv.Interop;
 namespace NativeConv;
 
 /// <summary>
-/// All of one convolution: what a <see cref="ConvolutionPlan"/> is made from. The defaults are those of
-/// the native library: a dense 3 x 3 kernel, stride 1, one group, no padding, bias, ReLU, batch 1, NCHW.
+/// All of one convolution: what a <see cref="ConvolutionPlan"/> is made from. The defaults are
+/// those of the native library: a dense 3 x 3 kernel, stride 1, one group, no padding, bias, ReLU,
+/// batch 1, NCHW.
 /// </summary>
 public sealed record ConvolutionDescriptor
 {
-    /// <summary>Number of images, at least 0. With 0 every pass succeeds and reads nothing.</summary>
+    /// <summary>Number of images, at least 0. With 0 every pass succeeds and reads
+    /// nothing.</summary>
     public int Batch { get; init; } = 1;
 
     /// <summary>Channels C of the input, at least 1.</summary>
@@ -19,7 +21,8 @@ public sealed record ConvolutionDescriptor
     /// <summary>Channels O of the output, at least 1.</summary>
     public required int OutputChannels { get; init; }
 
-    /// <summary>Groups; divides both channel counts. Equal to <see cref="InputChannels"/> for depthwise.</summary>
+    /// <summary>Groups; divides both channel counts. Equal to <see cref="InputChannels"/> for
+    /// depthwise.</summary>
     public int Groups { get; init; } = 1;
 
     /// <summary>Height H of the input, at least 1.</summary>
@@ -70,7 +73,8 @@ public sealed record ConvolutionDescriptor
     /// <summary>How freely the arithmetic may be rearranged.</summary>
     public MathMode MathMode { get; init; } = MathMode.Default;
 
-    /// <summary>Throws what the native library would reject, naming the property and the values.</summary>
+    /// <summary>Throws what the native library would reject, naming the property and the
+    /// values.</summary>
     internal void Validate()
     {
         Guard.Defined(Layout, nameof(Layout));
@@ -91,35 +95,50 @@ public sealed record ConvolutionDescriptor
         Guard.AtLeast(PaddingBottom, 0, nameof(PaddingBottom));
         Guard.AtLeast(PaddingRight, 0, nameof(PaddingRight));
         Guard.Groups(Groups, InputChannels, OutputChannels, nameof(Groups));
-        Guard.KernelFits(InputHeight, PaddingTop, PaddingBottom, KernelHeight, DilationVertical, "height", nameof(KernelHeight));
-        Guard.KernelFits(InputWidth, PaddingLeft, PaddingRight, KernelWidth, DilationHorizontal, "width", nameof(KernelWidth));
+        Guard.KernelFits(
+            InputHeight,
+            PaddingTop,
+            PaddingBottom,
+            KernelHeight,
+            DilationVertical,
+            "height",
+            nameof(KernelHeight));
+        Guard.KernelFits(
+            InputWidth,
+            PaddingLeft,
+            PaddingRight,
+            KernelWidth,
+            DilationHorizontal,
+            "width",
+            nameof(KernelWidth));
     }
 
-    internal nconv_conv2d_desc ToNative() => new()
-    {
-        struct_size = (uint)Unsafe.SizeOf<nconv_conv2d_desc>(),
-        data_type = (int)nconv_data_type.NCONV_DATA_TYPE_FLOAT32,
-        layout = (int)Layout,
-        activation = (int)Activation.Kind,
-        math_mode = (int)MathMode,
-        has_bias = HasBias ? 1 : 0,
-        activation_alpha = Activation.Alpha,
-        activation_beta = Activation.Beta,
-        batch = Batch,
-        input_channels = InputChannels,
-        output_channels = OutputChannels,
-        groups = Groups,
-        input_height = InputHeight,
-        input_width = InputWidth,
-        kernel_h = KernelHeight,
-        kernel_w = KernelWidth,
-        stride_h = StrideVertical,
-        stride_w = StrideHorizontal,
-        dilation_h = DilationVertical,
-        dilation_w = DilationHorizontal,
-        pad_top = PaddingTop,
-        pad_left = PaddingLeft,
-        pad_bottom = PaddingBottom,
-        pad_right = PaddingRight,
-    };
+    internal nconv_conv2d_desc ToNative() =>
+        new()
+        {
+            struct_size = (uint)Unsafe.SizeOf<nconv_conv2d_desc>(),
+            data_type = (int)nconv_data_type.NCONV_DATA_TYPE_FLOAT32,
+            layout = (int)Layout,
+            activation = (int)Activation.Kind,
+            math_mode = (int)MathMode,
+            has_bias = HasBias ? 1 : 0,
+            activation_alpha = Activation.Alpha,
+            activation_beta = Activation.Beta,
+            batch = Batch,
+            input_channels = InputChannels,
+            output_channels = OutputChannels,
+            groups = Groups,
+            input_height = InputHeight,
+            input_width = InputWidth,
+            kernel_h = KernelHeight,
+            kernel_w = KernelWidth,
+            stride_h = StrideVertical,
+            stride_w = StrideHorizontal,
+            dilation_h = DilationVertical,
+            dilation_w = DilationHorizontal,
+            pad_top = PaddingTop,
+            pad_left = PaddingLeft,
+            pad_bottom = PaddingBottom,
+            pad_right = PaddingRight,
+        };
 }

@@ -7,8 +7,8 @@ using NativeConv.Interop;
 namespace NativeConv;
 
 /// <summary>
-/// One convolution of fixed sizes, checked and planned once: the level below <see cref="Conv2D"/>, for
-/// callers who keep weights, packed weights and workspaces themselves.
+/// One convolution of fixed sizes, checked and planned once: the level below <see cref="Conv2D"/>,
+/// for callers who keep weights, packed weights and workspaces themselves.
 /// <para>
 /// With N batch, C input and O output channels, G groups, H x W input, P x Q output, R x S kernel,
 /// x input, w weights, b bias and f the activation (sh, sw strides, dh, dw dilations):
@@ -20,10 +20,10 @@ namespace NativeConv;
 /// P = (H + top + bottom - ((R-1)*dh + 1)) / sh + 1 rounded down, Q alike.
 /// </para>
 /// <para>
-/// A plan is immutable: any number of threads may use it at the same time. Its results have the same
-/// bits whatever the thread count, instruction set, operating system and buffer alignment. No call
-/// allocates. Tensors may be longer than needed; weights, bias and their gradients must have exactly the
-/// needed length. A span that is written must not overlap another one of the call.
+/// A plan is immutable: any number of threads may use it at the same time. Its results have the
+/// same bits whatever the thread count, instruction set, operating system and buffer alignment. No
+/// call allocates. Tensors may be longer than needed; weights, bias and their gradients must have
+/// exactly the needed length. A span that is written must not overlap another one of the call.
 /// </para>
 /// </summary>
 public sealed unsafe class ConvolutionPlan : IDisposable
@@ -35,10 +35,14 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     /// <param name="descriptor">The convolution.</param>
     /// <param name="options">What to use; null to choose.</param>
     /// <exception cref="ArgumentNullException"><paramref name="descriptor"/> is null.</exception>
-    /// <exception cref="ArgumentException">A property of the descriptor is out of range; the exception names it.</exception>
-    /// <exception cref="NotSupportedException">The algorithm or instruction set of the options cannot be had.</exception>
-    /// <exception cref="PlatformNotSupportedException">There is no native library for this platform.</exception>
-    /// <exception cref="NativeConvException">The native library does not fit this assembly.</exception>
+    /// <exception cref="ArgumentException">A property of the descriptor is out of range; the
+    /// exception names it.</exception>
+    /// <exception cref="NotSupportedException">The algorithm or instruction set of the options
+    /// cannot be had.</exception>
+    /// <exception cref="PlatformNotSupportedException">There is no native library for this
+    /// platform.</exception>
+    /// <exception cref="NativeConvException">The native library does not fit this
+    /// assembly.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     public ConvolutionPlan(ConvolutionDescriptor descriptor, ConvolutionPlanOptions? options = null)
     {
@@ -51,7 +55,9 @@ public sealed unsafe class ConvolutionPlan : IDisposable
 
         NativeLibraryCheck.EnsureLoaded();
         Descriptor = descriptor;
-        byte[]? algorithm = options?.Algorithm is string name ? Encoding.UTF8.GetBytes(name + '\0') : null;
+        byte[]? algorithm = options?.Algorithm is string name
+            ? Encoding.UTF8.GetBytes(name + '\0')
+            : null;
         fixed (byte* algorithmName = algorithm)
         {
             nconv_plan_options native = new()
@@ -95,37 +101,46 @@ public sealed unsafe class ConvolutionPlan : IDisposable
 
     /// <summary>The name of the algorithm that serves a pass.</summary>
     /// <param name="pass">The pass.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="pass"/> is not a pass.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="pass"/> is not a
+    /// pass.</exception>
     /// <exception cref="ObjectDisposedException">The plan is disposed.</exception>
     public string GetAlgorithm(ConvolutionPass pass)
     {
         Guard.Defined(pass, nameof(pass));
         using HandleLease plan = Acquire();
-        return Marshal.PtrToStringUTF8((nint)NativeMethods.nconv_plan_algorithm((nconv_plan*)plan.Pointer, (nconv_pass)pass))!;
+        return Marshal.PtrToStringUTF8(
+            (nint)NativeMethods.nconv_plan_algorithm((nconv_plan*)plan.Pointer, (nconv_pass)pass)
+        )!;
     }
 
     /// <summary>
-    /// A plain-words account: the problem and, per pass, the algorithm, why those before it declined,
-    /// workspace bytes and instruction set.
+    /// A plain-words account: the problem and, per pass, the algorithm, why those before it
+    /// declined, workspace bytes and instruction set.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The plan is disposed.</exception>
     public string Describe()
     {
         using HandleLease plan = Acquire();
         long bytes;
-        NativeMethods.nconv_plan_describe((nconv_plan*)plan.Pointer, null, 0, &bytes).ThrowIfFailed();
+        NativeMethods
+            .nconv_plan_describe((nconv_plan*)plan.Pointer, null, 0, &bytes)
+            .ThrowIfFailed();
         byte[] text = new byte[bytes];
         fixed (byte* p = text)
         {
-            NativeMethods.nconv_plan_describe((nconv_plan*)plan.Pointer, (sbyte*)p, bytes, &bytes).ThrowIfFailed();
+            NativeMethods
+                .nconv_plan_describe((nconv_plan*)plan.Pointer, (sbyte*)p, bytes, &bytes)
+                .ThrowIfFailed();
         }
 
         return Encoding.UTF8.GetString(text, 0, text.Length - 1);
     }
 
-    /// <summary>The size of a workspace with which a pass can use that many threads. It does not grow with the batch.</summary>
+    /// <summary>The size of a workspace with which a pass can use that many threads. It does not
+    /// grow with the batch.</summary>
     /// <param name="pass">The pass.</param>
-    /// <param name="maxThreads">The most threads that will run it; 0 for <see cref="NativeConvRuntime.ThreadCount"/>.</param>
+    /// <param name="maxThreads">The most threads that will run it; 0 for
+    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     /// <exception cref="ObjectDisposedException">The plan is disposed.</exception>
     public long GetWorkspaceBytes(ConvolutionPass pass, int maxThreads = 0)
@@ -137,20 +152,29 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     }
 
     /// <summary>Plans with equal formats for a pass take the same packed weights.</summary>
-    /// <param name="pass"><see cref="ConvolutionPass.Forward"/> or <see cref="ConvolutionPass.BackwardInput"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="pass"/> takes no packed weights.</exception>
-    public ulong GetPackedFormat(ConvolutionPass pass) => pass switch
-    {
-        ConvolutionPass.Forward => _info.forward_packed_format,
-        ConvolutionPass.BackwardInput => _info.backward_input_packed_format,
-        _ => throw new ArgumentOutOfRangeException(nameof(pass), pass, "Packed weights are for Forward or BackwardInput."),
-    };
+    /// <param name="pass"><see cref="ConvolutionPass.Forward"/> or
+    /// <see cref="ConvolutionPass.BackwardInput"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="pass"/> takes no packed
+    /// weights.</exception>
+    public ulong GetPackedFormat(ConvolutionPass pass) =>
+        pass switch
+        {
+            ConvolutionPass.Forward => _info.forward_packed_format,
+            ConvolutionPass.BackwardInput => _info.backward_input_packed_format,
+            _ => throw new ArgumentOutOfRangeException(
+                nameof(pass),
+                pass,
+                "Packed weights are for Forward or BackwardInput."),
+        };
 
     /// <summary>Rearranges weights for a pass into new memory.</summary>
-    /// <param name="pass"><see cref="ConvolutionPass.Forward"/> or <see cref="ConvolutionPass.BackwardInput"/>.</param>
-    /// <param name="weights">[O][C/G][R][S], or [O][R][S][C/G] in <see cref="TensorLayout.Nhwc"/>.</param>
+    /// <param name="pass"><see cref="ConvolutionPass.Forward"/> or
+    /// <see cref="ConvolutionPass.BackwardInput"/>.</param>
+    /// <param name="weights">[O][C/G][R][S], or [O][R][S][C/G] in
+    /// <see cref="TensorLayout.Nhwc"/>.</param>
     /// <returns>The packed weights, for the caller to dispose.</returns>
-    /// <exception cref="ArgumentException">An argument is out of range or has the wrong length.</exception>
+    /// <exception cref="ArgumentException">An argument is out of range or has the wrong
+    /// length.</exception>
     /// <exception cref="ObjectDisposedException">The plan is disposed.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
     public PackedWeights PackWeights(ConvolutionPass pass, ReadOnlySpan<float> weights)
@@ -171,11 +195,16 @@ public sealed unsafe class ConvolutionPlan : IDisposable
         }
     }
 
-    /// <summary>Rearranges weights into memory that already exists. No call may be reading it.</summary>
-    /// <param name="weights">[O][C/G][R][S], or [O][R][S][C/G] in <see cref="TensorLayout.Nhwc"/>.</param>
-    /// <param name="packedWeights">Packed weights of this plan, or of one with the same format, to be overwritten.</param>
-    /// <exception cref="ArgumentException">The weights have the wrong length, or the format is another one.</exception>
-    /// <exception cref="ObjectDisposedException">The plan or <paramref name="packedWeights"/> is disposed.</exception>
+    /// <summary>Rearranges weights into memory that already exists. No call may be reading
+    /// it.</summary>
+    /// <param name="weights">[O][C/G][R][S], or [O][R][S][C/G] in
+    /// <see cref="TensorLayout.Nhwc"/>.</param>
+    /// <param name="packedWeights">Packed weights of this plan, or of one with the same format, to
+    /// be overwritten.</param>
+    /// <exception cref="ArgumentException">The weights have the wrong length, or the format is
+    /// another one.</exception>
+    /// <exception cref="ObjectDisposedException">The plan or <paramref name="packedWeights"/> is
+    /// disposed.</exception>
     public void PackWeights(ReadOnlySpan<float> weights, PackedWeights packedWeights)
     {
         ArgumentNullException.ThrowIfNull(packedWeights);
@@ -185,22 +214,34 @@ public sealed unsafe class ConvolutionPlan : IDisposable
         using HandleLease packed = Acquire(packedWeights);
         fixed (float* w = weights)
         {
-            NativeMethods.nconv_pack_weights(
-                (nconv_plan*)plan.Pointer, (nconv_pass)packedWeights.Pass, w, weights.Length, (void*)packed.Pointer, packedWeights.Bytes)
+            NativeMethods
+                .nconv_pack_weights(
+                    (nconv_plan*)plan.Pointer,
+                    (nconv_pass)packedWeights.Pass,
+                    w,
+                    weights.Length,
+                    (void*)packed.Pointer,
+                    packedWeights.Bytes)
                 .ThrowIfFailed();
         }
     }
 
     /// <summary>output = f(conv(input, weights) + bias).</summary>
     /// <param name="input">[N][C][H][W], or [N][H][W][C]; only read.</param>
-    /// <param name="packedWeights">Weights packed for <see cref="ConvolutionPass.Forward"/>.</param>
+    /// <param name="packedWeights">Weights packed for
+    /// <see cref="ConvolutionPass.Forward"/>.</param>
     /// <param name="bias">[O], or empty if there is no bias.</param>
     /// <param name="output">[N][O][P][Q], or [N][P][Q][O]; overwritten.</param>
-    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A small one means fewer threads.</param>
-    /// <param name="maxThreads">The most threads to use; 0 for <see cref="NativeConvRuntime.ThreadCount"/>.</param>
-    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or overlaps another one.</exception>
-    /// <exception cref="InvalidOperationException">The workspace is in use by another call.</exception>
-    /// <exception cref="ObjectDisposedException">The plan, packed weights or workspace is disposed.</exception>
+    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A
+    /// small one means fewer threads.</param>
+    /// <param name="maxThreads">The most threads to use; 0 for
+    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
+    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or
+    /// overlaps another one.</exception>
+    /// <exception cref="InvalidOperationException">The workspace is in use by another
+    /// call.</exception>
+    /// <exception cref="ObjectDisposedException">The plan, packed weights or workspace is
+    /// disposed.</exception>
     public void Forward(
         ReadOnlySpan<float> input,
         PackedWeights packedWeights,
@@ -219,9 +260,14 @@ public sealed unsafe class ConvolutionPlan : IDisposable
 
         using HandleLease plan = Acquire();
         using HandleLease packed = Acquire(packedWeights);
-        using WorkspaceLease scratch = new(workspace, WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_FORWARD, 1));
+        using WorkspaceLease scratch = new(
+            workspace,
+            WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_FORWARD, 1));
         nconv_execution execution = Execution(maxThreads);
-        fixed (float* x = input, b = bias, y = output)
+        fixed (
+            float* x = input,
+                b = bias,
+                y = output)
         {
             nconv_forward_args args = new()
             {
@@ -244,18 +290,25 @@ public sealed unsafe class ConvolutionPlan : IDisposable
 
     /// <summary>
     /// The gradient by the input. With g = gradOutput * f'(output): gradInput[n,c,h,w] = sum of
-    /// g[n,o,p,q] * w[o,c,r,s] over all o,p,q,r,s with h = p*sh + r*dh - top, and w alike. Pixels that no
-    /// output reads become 0.
+    /// g[n,o,p,q] * w[o,c,r,s] over all o,p,q,r,s with h = p*sh + r*dh - top, and w alike. Pixels
+    /// that no output reads become 0.
     /// </summary>
     /// <param name="gradOutput">As the output; only read.</param>
-    /// <param name="output">What the forward pass wrote; may be empty if the activation is linear.</param>
-    /// <param name="packedWeights">Weights packed for <see cref="ConvolutionPass.BackwardInput"/>.</param>
+    /// <param name="output">What the forward pass wrote; may be empty if the activation is
+    /// linear.</param>
+    /// <param name="packedWeights">Weights packed for
+    /// <see cref="ConvolutionPass.BackwardInput"/>.</param>
     /// <param name="gradInput">As the input; overwritten.</param>
-    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A small one means fewer threads.</param>
-    /// <param name="maxThreads">The most threads to use; 0 for <see cref="NativeConvRuntime.ThreadCount"/>.</param>
-    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or overlaps another one.</exception>
-    /// <exception cref="InvalidOperationException">The workspace is in use by another call.</exception>
-    /// <exception cref="ObjectDisposedException">The plan, packed weights or workspace is disposed.</exception>
+    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A
+    /// small one means fewer threads.</param>
+    /// <param name="maxThreads">The most threads to use; 0 for
+    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
+    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or
+    /// overlaps another one.</exception>
+    /// <exception cref="InvalidOperationException">The workspace is in use by another
+    /// call.</exception>
+    /// <exception cref="ObjectDisposedException">The plan, packed weights or workspace is
+    /// disposed.</exception>
     public void BackwardInput(
         ReadOnlySpan<float> gradOutput,
         ReadOnlySpan<float> output,
@@ -274,9 +327,14 @@ public sealed unsafe class ConvolutionPlan : IDisposable
 
         using HandleLease plan = Acquire();
         using HandleLease packed = Acquire(packedWeights);
-        using WorkspaceLease scratch = new(workspace, WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_BACKWARD_INPUT, 1));
+        using WorkspaceLease scratch = new(
+            workspace,
+            WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_BACKWARD_INPUT, 1));
         nconv_execution execution = Execution(maxThreads);
-        fixed (float* gy = gradOutput, y = output, gx = gradInput)
+        fixed (
+            float* gy = gradOutput,
+                y = output,
+                gx = gradInput)
         {
             nconv_backward_input_args args = new()
             {
@@ -298,20 +356,25 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     }
 
     /// <summary>
-    /// The gradients by weights and bias. With g = gradOutput * f'(output): gradWeights[o,c,r,s] = sum over
-    /// n,p,q of g[n,o,p,q] * x[n, c, p*sh + r*dh - top, q*sw + s*dw - left], and gradBias[o] = sum over
-    /// n,p,q of g[n,o,p,q].
+    /// The gradients by weights and bias. With g = gradOutput * f'(output): gradWeights[o,c,r,s] =
+    /// sum over n,p,q of g[n,o,p,q] * x[n, c, p*sh + r*dh - top, q*sw + s*dw - left], and
+    /// gradBias[o] = sum over n,p,q of g[n,o,p,q].
     /// </summary>
     /// <param name="input">As in the forward pass; only read.</param>
     /// <param name="gradOutput">As the output; only read.</param>
-    /// <param name="output">What the forward pass wrote; may be empty if the activation is linear.</param>
+    /// <param name="output">What the forward pass wrote; may be empty if the activation is
+    /// linear.</param>
     /// <param name="gradWeights">As the weights.</param>
     /// <param name="gradBias">[O], or empty if there is no bias.</param>
     /// <param name="accumulate">True to add to the gradients, false to overwrite them.</param>
-    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A small one means fewer threads.</param>
-    /// <param name="maxThreads">The most threads to use; 0 for <see cref="NativeConvRuntime.ThreadCount"/>.</param>
-    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or overlaps another one.</exception>
-    /// <exception cref="InvalidOperationException">The workspace is in use by another call.</exception>
+    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A
+    /// small one means fewer threads.</param>
+    /// <param name="maxThreads">The most threads to use; 0 for
+    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
+    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or
+    /// overlaps another one.</exception>
+    /// <exception cref="InvalidOperationException">The workspace is in use by another
+    /// call.</exception>
     /// <exception cref="ObjectDisposedException">The plan or workspace is disposed.</exception>
     public void BackwardWeights(
         ReadOnlySpan<float> input,
@@ -338,9 +401,16 @@ public sealed unsafe class ConvolutionPlan : IDisposable
         Guard.NoOverlap(gradBias, nameof(gradBias), output, nameof(output));
 
         using HandleLease plan = Acquire();
-        using WorkspaceLease scratch = new(workspace, WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_BACKWARD_WEIGHTS, 1));
+        using WorkspaceLease scratch = new(
+            workspace,
+            WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_BACKWARD_WEIGHTS, 1));
         nconv_execution execution = Execution(maxThreads);
-        fixed (float* x = input, gy = gradOutput, y = output, gw = gradWeights, gb = gradBias)
+        fixed (
+            float* x = input,
+                gy = gradOutput,
+                y = output,
+                gw = gradWeights,
+                gb = gradBias)
         {
             nconv_backward_weights_args args = new()
             {
@@ -367,7 +437,8 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     /// <summary>Frees the plan, after the calls that use it have returned.</summary>
     public void Dispose() => _handle.Dispose();
 
-    /// <summary>The elements of the saved output that the gradients read: none if the activation is linear and none are given.</summary>
+    /// <summary>The elements of the saved output that the gradients read: none if the activation is
+    /// linear and none are given.</summary>
     internal long SavedOutputLength(ReadOnlySpan<float> output) =>
         output.IsEmpty && Descriptor.Activation.Kind == ActivationKind.Linear ? 0 : OutputLength;
 
@@ -394,15 +465,22 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     }
 
     private long PackedBytes(ConvolutionPass pass) =>
-        pass == ConvolutionPass.Forward ? _info.forward_packed_bytes : _info.backward_input_packed_bytes;
+        pass == ConvolutionPass.Forward
+            ? _info.forward_packed_bytes
+            : _info.backward_input_packed_bytes;
 
     private void RequireFormat(PackedWeights packedWeights, ConvolutionPass pass)
     {
         ArgumentNullException.ThrowIfNull(packedWeights);
-        if (packedWeights.Pass != pass || packedWeights.Format != GetPackedFormat(pass) || packedWeights.Bytes != PackedBytes(pass))
+        if (
+            packedWeights.Pass != pass
+            || packedWeights.Format != GetPackedFormat(pass)
+            || packedWeights.Bytes != PackedBytes(pass))
         {
             throw new ArgumentException(
-                $"The packed weights are for pass {packedWeights.Pass} in format {packedWeights.Format:x16}; needed are pass {pass} and format {GetPackedFormat(pass):x16}.",
+                $"The packed weights are for pass {packedWeights.Pass} in format "
+                    + $"{packedWeights.Format:x16}; needed are pass {pass} and format "
+                    + $"{GetPackedFormat(pass):x16}.",
                 nameof(packedWeights));
         }
     }

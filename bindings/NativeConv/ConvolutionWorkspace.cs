@@ -3,8 +3,8 @@ using NativeConv.Internal;
 namespace NativeConv;
 
 /// <summary>
-/// Scratch memory of a pass, in native memory. It holds nothing between calls and fits any plan that
-/// needs no more; only one call may use it at a time.
+/// Scratch memory of a pass, in native memory. It holds nothing between calls and fits any plan
+/// that needs no more; only one call may use it at a time.
 /// </summary>
 public sealed class ConvolutionWorkspace : IDisposable
 {
@@ -12,7 +12,8 @@ public sealed class ConvolutionWorkspace : IDisposable
 
     /// <summary>Allocates a workspace.</summary>
     /// <param name="bytes">Its size; see <see cref="ConvolutionPlan.GetWorkspaceBytes"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is
+    /// negative.</exception>
     /// <exception cref="OutOfMemoryException">There is not so much memory.</exception>
     public ConvolutionWorkspace(long bytes)
     {
@@ -32,7 +33,8 @@ public sealed class ConvolutionWorkspace : IDisposable
     {
         if (Interlocked.Exchange(ref _inUse, 1) != 0)
         {
-            throw new InvalidOperationException("The workspace is in use by another call; give each concurrent call its own.");
+            throw new InvalidOperationException(
+                "The workspace is in use by another call; give each concurrent call its own.");
         }
     }
 

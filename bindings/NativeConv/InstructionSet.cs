@@ -2,7 +2,8 @@ using NativeConv.Interop;
 
 namespace NativeConv;
 
-/// <summary>The instruction sets of the native library. Results have the same bits on all of them.</summary>
+/// <summary>The instruction sets of the native library. Results have the same bits on all of
+/// them.</summary>
 public enum InstructionSet
 {
     /// <summary>Any processor of the architecture.</summary>

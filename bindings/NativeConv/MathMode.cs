@@ -2,7 +2,8 @@ using NativeConv.Interop;
 
 namespace NativeConv;
 
-/// <summary>How freely the arithmetic may be rearranged. Today all three choose direct summation.</summary>
+/// <summary>How freely the arithmetic may be rearranged. Today all three choose direct
+/// summation.</summary>
 public enum MathMode
 {
     /// <summary>Also rearrangements about as accurate as direct summation.</summary>

@@ -4,8 +4,8 @@ namespace NativeConv;
 
 /// <summary>
 /// Weights in the order in which one pass reads them, in native memory. Made by
-/// <see cref="ConvolutionPlan.PackWeights(ConvolutionPass, ReadOnlySpan{float})"/>; a snapshot, to be
-/// packed again when the weights change. Any number of calls may read it at the same time.
+/// <see cref="ConvolutionPlan.PackWeights(ConvolutionPass, ReadOnlySpan{float})"/>; a snapshot, to
+/// be packed again when the weights change. Any number of calls may read it at the same time.
 /// </summary>
 public sealed class PackedWeights : IDisposable
 {
@@ -19,7 +19,8 @@ public sealed class PackedWeights : IDisposable
     /// <summary>The pass they are for.</summary>
     public ConvolutionPass Pass { get; }
 
-    /// <summary>Plans with the same format for the same pass take the same packed weights.</summary>
+    /// <summary>Plans with the same format for the same pass take the same packed
+    /// weights.</summary>
     public ulong Format { get; }
 
     /// <summary>The native memory they occupy.</summary>

@@ -5,7 +5,8 @@ namespace NativeConv;
 /// <summary>The kinds of <see cref="Padding"/>.</summary>
 public enum PaddingKind
 {
-    /// <summary>Output size = ceil(input size / stride); an odd zero goes to the bottom and right.</summary>
+    /// <summary>Output size = ceil(input size / stride); an odd zero goes to the bottom and
+    /// right.</summary>
     Same = 0,
 
     /// <summary>As <see cref="Same"/>, but an odd zero goes to the top and left.</summary>
@@ -38,25 +39,29 @@ public readonly record struct Padding
     /// <summary>Rows above the input, for <see cref="PaddingKind.Explicit"/>; else 0.</summary>
     public int Top { get; }
 
-    /// <summary>Columns left of the input, for <see cref="PaddingKind.Explicit"/>; else 0.</summary>
+    /// <summary>Columns left of the input, for <see cref="PaddingKind.Explicit"/>; else
+    /// 0.</summary>
     public int Left { get; }
 
     /// <summary>Rows below the input, for <see cref="PaddingKind.Explicit"/>; else 0.</summary>
     public int Bottom { get; }
 
-    /// <summary>Columns right of the input, for <see cref="PaddingKind.Explicit"/>; else 0.</summary>
+    /// <summary>Columns right of the input, for <see cref="PaddingKind.Explicit"/>; else
+    /// 0.</summary>
     public int Right { get; }
 
     /// <summary>
-    /// Output size = ceil(input size / stride), whatever the kernel. An odd zero goes to the bottom and
-    /// right, as in TensorFlow, Keras and ONNX SAME_UPPER. Resolved anew for every input size.
+    /// Output size = ceil(input size / stride), whatever the kernel. An odd zero goes to the bottom
+    /// and right, as in TensorFlow, Keras and ONNX SAME_UPPER. Resolved anew for every input size.
     /// </summary>
     public static Padding Same => default;
 
-    /// <summary>As <see cref="Same"/>, but an odd zero goes to the top and left (ONNX SAME_LOWER).</summary>
+    /// <summary>As <see cref="Same"/>, but an odd zero goes to the top and left (ONNX
+    /// SAME_LOWER).</summary>
     public static Padding SameLower => new(PaddingKind.SameLower);
 
-    /// <summary>No padding: output size = (input size - dilated kernel size) / stride + 1, rounded down.</summary>
+    /// <summary>No padding: output size = (input size - dilated kernel size) / stride + 1, rounded
+    /// down.</summary>
     public static Padding Valid => new(PaddingKind.Valid);
 
     /// <summary>Four numbers of zeros, each at least 0, in the order of ONNX.</summary>
@@ -74,7 +79,8 @@ public readonly record struct Padding
         return new(PaddingKind.Explicit, top, left, bottom, right);
     }
 
-    /// <summary>The same number of zeros above and below, and left and right, as in PyTorch.</summary>
+    /// <summary>The same number of zeros above and below, and left and right, as in
+    /// PyTorch.</summary>
     /// <param name="vertical">Rows above and rows below the input.</param>
     /// <param name="horizontal">Columns left and columns right of the input.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>

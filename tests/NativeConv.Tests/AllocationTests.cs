@@ -54,7 +54,8 @@ public class AllocationTests
         float[] gradBias = new float[plan.BiasLength];
         using PackedWeights forward = plan.PackWeights(ConvolutionPass.Forward, weights);
         using PackedWeights backward = plan.PackWeights(ConvolutionPass.BackwardInput, weights);
-        using ConvolutionWorkspace workspace = new(Enum.GetValues<ConvolutionPass>().Max(pass => plan.GetWorkspaceBytes(pass)));
+        using ConvolutionWorkspace workspace = new(
+            Enum.GetValues<ConvolutionPass>().Max(pass => plan.GetWorkspaceBytes(pass)));
         AssertNone(() =>
         {
             plan.PackWeights(weights, forward);

@@ -3,15 +3,27 @@ using NativeConv.Tests.Support;
 
 namespace NativeConv.Tests;
 
-/// <summary>The Windows build script is held to the same verbs as the other one, also where no Windows is at hand.</summary>
+/// <summary>The Windows build script is held to the same verbs as the other one, also where no
+/// Windows is at hand.</summary>
 public class BuildScriptTests
 {
-    private static readonly string[] Verbs = ["native", "build", "test", "demo", "bench", "bindings"];
+    private static readonly string[] Verbs =
+    [
+        "native",
+        "build",
+        "test",
+        "demo",
+        "bench",
+        "bindings",
+    ];
 
     [Fact]
     public void PowerShellScript_Parses()
     {
-        Parser.ParseFile(Path.Combine(Expect.RepoRoot, "build.ps1"), out _, out ParseError[] errors);
+        Parser.ParseFile(
+            Path.Combine(Expect.RepoRoot, "build.ps1"),
+            out _,
+            out ParseError[] errors);
         Assert.Empty(errors.Select(error => $"{error.Extent.StartLineNumber}: {error.Message}"));
     }
 

@@ -10,14 +10,24 @@ public class ConcurrencyTests
     public async Task Forward_ConcurrentWithSetWeights_UsesOneSetOrTheOther()
     {
         using Conv2D conv = new(3, 5, new() { Activation = Activation.Linear });
-        float[][] weights = [Fill.Integers(conv.Weights.Length, 1), Fill.Integers(conv.Weights.Length, 2)];
-        Conv2DShape[] shapes = [.. Enumerable.Range(4, 3).Select(size => conv.GetShape(1, size, 11 - size))];
+        float[][] weights =
+        [
+            Fill.Integers(conv.Weights.Length, 1),
+            Fill.Integers(conv.Weights.Length, 2),
+        ];
+        Conv2DShape[] shapes =
+        [
+            .. Enumerable.Range(4, 3).Select(size => conv.GetShape(1, size, 11 - size)),
+        ];
         float[][] inputs = [.. shapes.Select(shape => Fill.Integers(shape.InputLength, 3))];
-        float[][][] expected = [.. weights.Select(set =>
-        {
-            conv.SetWeights(set);
-            return shapes.Select((shape, i) => conv.Forward(shape, inputs[i])).ToArray();
-        })];
+        float[][][] expected =
+        [
+            .. weights.Select(set =>
+            {
+                conv.SetWeights(set);
+                return shapes.Select((shape, i) => conv.Forward(shape, inputs[i])).ToArray();
+            }),
+        ];
 
         using CancellationTokenSource stop = new();
         Task writer = Task.Run(() =>
@@ -28,17 +38,21 @@ public class ConcurrencyTests
             }
         });
         int[] seen = new int[2];
-        Parallel.For(0, Threads, new ParallelOptions { MaxDegreeOfParallelism = Threads }, thread =>
-        {
-            for (int i = 0; i < 300; i++)
+        Parallel.For(
+            0,
+            Threads,
+            new ParallelOptions { MaxDegreeOfParallelism = Threads },
+            thread =>
             {
-                int s = (i + thread) % shapes.Length;
-                float[] output = conv.Forward(shapes[s], inputs[s]);
-                int set = output.AsSpan().SequenceEqual(expected[0][s]) ? 0 : 1;
-                Assert.Equal(expected[set][s], output);
-                Interlocked.Increment(ref seen[set]);
-            }
-        });
+                for (int i = 0; i < 300; i++)
+                {
+                    int s = (i + thread) % shapes.Length;
+                    float[] output = conv.Forward(shapes[s], inputs[s]);
+                    int set = output.AsSpan().SequenceEqual(expected[0][s]) ? 0 : 1;
+                    Assert.Equal(expected[set][s], output);
+                    Interlocked.Increment(ref seen[set]);
+                }
+            });
         await stop.CancelAsync();
         await writer;
         Assert.Equal(Threads * 300, seen.Sum());
@@ -57,17 +71,22 @@ public class ConcurrencyTests
         float[] once = conv.WeightsGradient.ToArray();
         conv.ZeroGradients();
 
-        Parallel.For(0, Threads, new ParallelOptions { MaxDegreeOfParallelism = Threads }, _ =>
-        {
-            for (int i = 0; i < 20; i++)
+        Parallel.For(
+            0,
+            Threads,
+            new ParallelOptions { MaxDegreeOfParallelism = Threads },
+            _ =>
             {
-                Assert.Equal(gradInput, conv.Backward(shape, input, output, gradOutput));
-            }
-        });
+                for (int i = 0; i < 20; i++)
+                {
+                    Assert.Equal(gradInput, conv.Backward(shape, input, output, gradOutput));
+                }
+            });
         Assert.Equal(once.Select(value => value * Threads * 20), conv.WeightsGradient.ToArray());
     }
 
-    /// <summary>A pass that has begun completes; one that has not is refused. Nothing crashes.</summary>
+    /// <summary>A pass that has begun completes; one that has not is refused. Nothing
+    /// crashes.</summary>
     [Fact]
     public async Task Dispose_ConcurrentWithPasses_IsSafe()
     {
@@ -79,13 +98,19 @@ public class ConcurrencyTests
             float[] output = conv.Forward(shape, input);
             float[] gradInput = conv.Backward(shape, input, output, output);
             using Barrier start = new(Threads + 1);
-            Task[] passes = [.. Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
-                () =>
-                {
-                    start.SignalAndWait();
-                    Assert.Throws<ObjectDisposedException>(Work);
-                },
-                TaskCreationOptions.LongRunning))];
+            Task[] passes =
+            [
+                .. Enumerable
+                    .Range(0, Threads)
+                    .Select(_ =>
+                        Task.Factory.StartNew(
+                            () =>
+                            {
+                                start.SignalAndWait();
+                                Assert.Throws<ObjectDisposedException>(Work);
+                            },
+                            TaskCreationOptions.LongRunning)),
+            ];
             start.SignalAndWait();
             await Task.Delay(round % 5);
             conv.Dispose();
@@ -107,14 +132,18 @@ public class ConcurrencyTests
     {
         using Conv2D conv = new(2, 3, new() { WeightInitializer = Initializer.HeUniform(8) });
         float[][] expected = [.. Enumerable.Range(0, 20).Select(i => Run(i))];
-        Parallel.For(0, Threads, new ParallelOptions { MaxDegreeOfParallelism = Threads }, thread =>
-        {
-            for (int i = 0; i < 100; i++)
+        Parallel.For(
+            0,
+            Threads,
+            new ParallelOptions { MaxDegreeOfParallelism = Threads },
+            thread =>
             {
-                int shape = ((i * 7) + thread) % expected.Length;
-                Assert.Equal(expected[shape], Run(shape));
-            }
-        });
+                for (int i = 0; i < 100; i++)
+                {
+                    int shape = ((i * 7) + thread) % expected.Length;
+                    Assert.Equal(expected[shape], Run(shape));
+                }
+            });
 
         float[] Run(int i)
         {
@@ -128,7 +157,12 @@ public class ConcurrencyTests
     {
         using Conv2D conv = new(2, 3);
         Conv2DShape shape = conv.GetShape(1, 4, 4);
-        Action[] calls = [() => conv.Forward(shape, new float[32]), conv.ZeroGradients, () => conv.UpdateBias((_, _) => { })];
+        Action[] calls =
+        [
+            () => conv.Forward(shape, new float[32]),
+            conv.ZeroGradients,
+            () => conv.UpdateBias((_, _) => { }),
+        ];
         foreach (Action call in calls)
         {
             Assert.Throws<InvalidOperationException>(() => conv.UpdateWeights((_, _) => call()));

@@ -8,7 +8,12 @@ public class InitializerTests
 
     private static readonly Func<int?, Initializer>[] Random =
     [
-        Initializer.HeUniform, Initializer.HeNormal, Initializer.GlorotUniform, Initializer.GlorotNormal, Initializer.LeCunUniform, Initializer.LeCunNormal,
+        Initializer.HeUniform,
+        Initializer.HeNormal,
+        Initializer.GlorotUniform,
+        Initializer.GlorotNormal,
+        Initializer.LeCunUniform,
+        Initializer.LeCunNormal,
     ];
 
     /// <summary>
@@ -34,7 +39,8 @@ public class InitializerTests
         double largest = weights.Select(Math.Abs).Max() / Math.Sqrt(variance);
         if (kurtosis < 2)
         {
-            // The largest of n uniform values misses the limit by a share of 20 / n or less, all but surely.
+            // The largest of n uniform values misses the limit by a share of 20 / n or less, all
+            // but surely.
             Assert.InRange(largest, Math.Sqrt(3) * (1 - (20.0 / n)), Math.Sqrt(3) * (1 + 1e-7));
         }
         else
@@ -67,7 +73,9 @@ public class InitializerTests
             {
                 for (int tap = 0; tap < 15; tap++)
                 {
-                    Assert.Equal(nchw[(((o * 16) + c) * 15) + tap], nhwc[(((o * 15) + tap) * 16) + c]);
+                    Assert.Equal(
+                        nchw[(((o * 16) + c) * 15) + tap],
+                        nhwc[(((o * 15) + tap) * 16) + c]);
                 }
             }
         }
@@ -95,7 +103,17 @@ public class InitializerTests
 
     private static float[] Weights(Initializer initializer, TensorLayout layout = TensorLayout.Nchw)
     {
-        using Conv2D conv = new(32, 64, new() { Groups = 2, KernelHeight = 3, KernelWidth = 5, WeightInitializer = initializer, Layout = layout });
+        using Conv2D conv = new(
+            32,
+            64,
+            new()
+            {
+                Groups = 2,
+                KernelHeight = 3,
+                KernelWidth = 5,
+                WeightInitializer = initializer,
+                Layout = layout,
+            });
         return conv.Weights.ToArray();
     }
 }

@@ -18,13 +18,28 @@ public class LifetimeTests
         conv.Dispose();
         Action[] calls =
         [
-            () => conv.GetShape(1, 4, 4), () => conv.Describe(shape), () => conv.Forward(shape, input), () => conv.Forward(shape, input, output),
-            () => conv.Backward(shape, input, output, output), () => conv.Backward(shape, input, output, output, []), conv.ZeroGradients,
-            () => conv.SetWeights(conv.Weights), () => conv.SetBias(conv.Bias), () => conv.UpdateWeights((_, _) => { }),
-            () => conv.UpdateBias((_, _) => { }), () => conv.ApplyGradients(1), () => conv.Trainable = false,
+            () => conv.GetShape(1, 4, 4),
+            () => conv.Describe(shape),
+            () => conv.Forward(shape, input),
+            () => conv.Forward(shape, input, output),
+            () => conv.Backward(shape, input, output, output),
+            () => conv.Backward(shape, input, output, output, []),
+            conv.ZeroGradients,
+            () => conv.SetWeights(conv.Weights),
+            () => conv.SetBias(conv.Bias),
+            () => conv.UpdateWeights((_, _) => { }),
+            () => conv.UpdateBias((_, _) => { }),
+            () => conv.ApplyGradients(1),
+            () => conv.Trainable = false,
         ];
         Assert.All(calls, call => Assert.Throws<ObjectDisposedException>(call));
-        Assert.Equal((54, 3, 54, 3), (conv.Weights.Length, conv.Bias.Length, conv.WeightsGradient.Length, conv.BiasGradient.Length));
+        Assert.Equal(
+            (54, 3, 54, 3),
+            (
+                conv.Weights.Length,
+                conv.Bias.Length,
+                conv.WeightsGradient.Length,
+                conv.BiasGradient.Length));
     }
 
     [Fact]
@@ -42,9 +57,13 @@ public class LifetimeTests
         plan.Dispose();
         Action[] calls =
         [
-            () => plan.GetAlgorithm(ConvolutionPass.Forward), () => plan.Describe(), () => plan.GetWorkspaceBytes(ConvolutionPass.Forward),
-            () => plan.PackWeights(ConvolutionPass.Forward, weights), () => plan.PackWeights(weights, forward),
-            () => plan.Forward(input, forward, bias, output), () => plan.BackwardInput(gradOutput, output, backward, input),
+            () => plan.GetAlgorithm(ConvolutionPass.Forward),
+            () => plan.Describe(),
+            () => plan.GetWorkspaceBytes(ConvolutionPass.Forward),
+            () => plan.PackWeights(ConvolutionPass.Forward, weights),
+            () => plan.PackWeights(weights, forward),
+            () => plan.Forward(input, forward, bias, output),
+            () => plan.BackwardInput(gradOutput, output, backward, input),
             () => plan.BackwardWeights(input, gradOutput, output, weights, bias, false),
         ];
         Assert.All(calls, call => Assert.Throws<ObjectDisposedException>(call));
@@ -61,11 +80,13 @@ public class LifetimeTests
         PackedWeights packed = plan.PackWeights(ConvolutionPass.Forward, weights);
         ConvolutionWorkspace workspace = new(1 << 20);
         workspace.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => plan.Forward(input, packed, bias, output, workspace));
+        Assert.Throws<ObjectDisposedException>(() =>
+            plan.Forward(input, packed, bias, output, workspace));
         packed.Dispose();
         Assert.Throws<ObjectDisposedException>(() => plan.PackWeights(weights, packed));
         using ConvolutionWorkspace fresh = new(1 << 20);
-        Assert.Throws<ObjectDisposedException>(() => plan.Forward(input, packed, bias, output, fresh));
+        Assert.Throws<ObjectDisposedException>(() =>
+            plan.Forward(input, packed, bias, output, fresh));
 
         // The failed call gave the workspace back.
         using PackedWeights again = plan.PackWeights(ConvolutionPass.Forward, weights);
@@ -77,7 +98,10 @@ public class LifetimeTests
     {
         using ConvolutionWorkspace workspace = new(64);
         WorkspaceLease first = new(workspace, 64);
-        Assert.Throws<InvalidOperationException>(() => { _ = new WorkspaceLease(workspace, 64); });
+        Assert.Throws<InvalidOperationException>(() =>
+        {
+            _ = new WorkspaceLease(workspace, 64);
+        });
         first.Dispose();
         new WorkspaceLease(workspace, 64).Dispose();
     }
@@ -91,7 +115,10 @@ public class LifetimeTests
         Assert.Equal(0, handle.Released);
         lease.Dispose();
         Assert.Equal(1, handle.Released);
-        Assert.Throws<ObjectDisposedException>(() => { _ = new HandleLease(handle); });
+        Assert.Throws<ObjectDisposedException>(() =>
+        {
+            _ = new HandleLease(handle);
+        });
     }
 
     [Fact]
@@ -105,7 +132,8 @@ public class LifetimeTests
         }
     }
 
-    /// <summary>Layers that nobody disposes, in numbers, while others work: finalizers free what no call uses.</summary>
+    /// <summary>Layers that nobody disposes, in numbers, while others work: finalizers free what no
+    /// call uses.</summary>
     [Fact]
     public void ForgottenLayers_AreFinalized()
     {
@@ -158,7 +186,9 @@ public class LifetimeTests
         PlanCache cache = new();
         CachedPlan a = Add(cache, 3);
         CachedPlan b = Add(cache, 4);
-        Assert.Equal(a.Plan.GetPackedFormat(ConvolutionPass.Forward), b.Plan.GetPackedFormat(ConvolutionPass.Forward));
+        Assert.Equal(
+            a.Plan.GetPackedFormat(ConvolutionPass.Forward),
+            b.Plan.GetPackedFormat(ConvolutionPass.Forward));
         Assert.Same(a.Packed(ConvolutionPass.Forward), b.Packed(ConvolutionPass.Forward));
         Assert.NotSame(a.Packed(ConvolutionPass.Forward), a.Packed(ConvolutionPass.BackwardInput));
         cache.Clear();
@@ -176,7 +206,10 @@ public class LifetimeTests
         ConvolutionWorkspace large = pool.Rent(1000)!;
         Assert.True(small.Memory.IsClosed && large.Bytes >= 1000);
         pool.Return(large);
-        ConvolutionWorkspace[] many = [.. Enumerable.Range(0, Environment.ProcessorCount + 5).Select(_ => pool.Rent(10)!)];
+        ConvolutionWorkspace[] many =
+        [
+            .. Enumerable.Range(0, Environment.ProcessorCount + 5).Select(_ => pool.Rent(10)!),
+        ];
         Assert.Equal(many.Length, many.Distinct().Count());
         Array.ForEach(many, pool.Return);
         Assert.True(pool.Count < many.Length);

@@ -2,7 +2,8 @@ using NativeConv.Tests.Support;
 
 namespace NativeConv.Tests;
 
-/// <summary>The three passes against the double reference: geometries x layouts x activations x algorithms x instruction sets.</summary>
+/// <summary>The three passes against the double reference: geometries x layouts x activations x
+/// algorithms x instruction sets.</summary>
 public class PlanTests
 {
     [Theory]
@@ -16,17 +17,26 @@ public class PlanTests
         float[] bias = Fill.Integers(reference.BiasLength, 3);
         double[] z = reference.Forward(input, weights, bias).Values;
 
-        foreach (Activation f in Cases.Activations.Where(f => f.Kind is not (ActivationKind.Sigmoid or ActivationKind.Tanh or ActivationKind.Elu)))
+        foreach (
+            Activation f in Cases.Activations.Where(f =>
+                f.Kind is not (ActivationKind.Sigmoid or ActivationKind.Tanh or ActivationKind.Elu))
+        )
         {
             double[] expected = [.. z.Select(value => ReferenceConv2D.Activate(f, value))];
-            ForEachPlan(geometry with { Activation = f }, (plan, what) =>
-                Expect.Exact(expected, Runner.Forward(plan, input, weights, bias), what));
+            ForEachPlan(
+                geometry with
+                {
+                    Activation = f,
+                },
+                (plan, what) =>
+                    Expect.Exact(expected, Runner.Forward(plan, input, weights, bias), what));
         }
     }
 
     /// <summary>
-    /// Any order of n products and additions errs by at most (n + 2) units of the sum of absolute products;
-    /// no activation here has a slope above 1, and each errs by less than 8 units of its result or of 1.
+    /// Any order of n products and additions errs by at most (n + 2) units of the sum of absolute
+    /// products; no activation here has a slope above 1, and each errs by less than 8 units of its
+    /// result or of 1.
     /// </summary>
     [Theory]
     [MemberData(nameof(Cases.ByLayout), MemberType = typeof(Cases))]
@@ -42,11 +52,21 @@ public class PlanTests
         foreach (Activation f in Cases.Activations)
         {
             double[] expected = [.. z.Values.Select(value => ReferenceConv2D.Activate(f, value))];
-            ForEachPlan(geometry with { Activation = f }, (plan, what) => Expect.Within(
-                expected,
-                i => Expect.Unit * (((z.Terms[i] + 2) * z.Absolute[i]) + (8 * Math.Max(1, Math.Abs(expected[i])))),
-                Runner.Forward(plan, input, weights, bias),
-                what));
+            ForEachPlan(
+                geometry with
+                {
+                    Activation = f,
+                },
+                (plan, what) =>
+                    Expect.Within(
+                        expected,
+                        i =>
+                            Expect.Unit
+                            * (
+                                ((z.Terms[i] + 2) * z.Absolute[i])
+                                + (8 * Math.Max(1, Math.Abs(expected[i])))),
+                        Runner.Forward(plan, input, weights, bias),
+                        what));
         }
     }
 
@@ -63,25 +83,54 @@ public class PlanTests
         foreach (Activation f in Cases.Activations)
         {
             float[] output = Fill.Saved(f, reference.OutputLength, 10);
-            double[] g = [.. gradOutput.Zip(output, (gradient, y) => gradient * ReferenceConv2D.Derivative(f, y))];
+            double[] g =
+            [
+                .. gradOutput.Zip(
+                    output,
+                    (gradient, y) => gradient * ReferenceConv2D.Derivative(f, y)),
+            ];
             double[] gradInput = reference.BackwardInput(g, weights).Values;
             double[] gradWeights = reference.BackwardWeights(input, g).Values;
             double[] gradBias = reference.BackwardBias(g).Values;
 
-            ForEachPlan(geometry with { Activation = f }, (plan, what) =>
-            {
-                Expect.Exact(gradInput, Runner.BackwardInput(plan, gradOutput, output, weights), $"{what} gradInput");
-                (float[] Weights, float[] Bias) written = Runner.BackwardWeights(plan, input, gradOutput, output);
-                Expect.Exact(gradWeights, written.Weights, $"{what} gradWeights");
-                Expect.Exact(gradBias, written.Bias, $"{what} gradBias");
-                (float[] Weights, float[] Bias) added = Runner.BackwardWeights(plan, input, gradOutput, output, accumulateOn: 3);
-                Expect.Exact([.. gradWeights.Select(value => value + 3)], added.Weights, $"{what} accumulated gradWeights");
-                Expect.Exact([.. gradBias.Select(value => value + 3)], added.Bias, $"{what} accumulated gradBias");
-            });
+            ForEachPlan(
+                geometry with
+                {
+                    Activation = f,
+                },
+                (plan, what) =>
+                {
+                    Expect.Exact(
+                        gradInput,
+                        Runner.BackwardInput(plan, gradOutput, output, weights),
+                        $"{what} gradInput");
+                    (float[] Weights, float[] Bias) written = Runner.BackwardWeights(
+                        plan,
+                        input,
+                        gradOutput,
+                        output);
+                    Expect.Exact(gradWeights, written.Weights, $"{what} gradWeights");
+                    Expect.Exact(gradBias, written.Bias, $"{what} gradBias");
+                    (float[] Weights, float[] Bias) added = Runner.BackwardWeights(
+                        plan,
+                        input,
+                        gradOutput,
+                        output,
+                        accumulateOn: 3);
+                    Expect.Exact(
+                        [.. gradWeights.Select(value => value + 3)],
+                        added.Weights,
+                        $"{what} accumulated gradWeights");
+                    Expect.Exact(
+                        [.. gradBias.Select(value => value + 3)],
+                        added.Bias,
+                        $"{what} accumulated gradBias");
+                });
         }
     }
 
-    /// <summary>The derivative is computed in at most 3 roundings of numbers up to 1, and multiplies once more.</summary>
+    /// <summary>The derivative is computed in at most 3 roundings of numbers up to 1, and
+    /// multiplies once more.</summary>
     [Theory]
     [MemberData(nameof(Cases.ByLayout), MemberType = typeof(Cases))]
     public void Backward_RealNumbers_IsWithinTheBound(string name, TensorLayout layout)
@@ -94,8 +143,17 @@ public class PlanTests
 
         foreach (Activation f in Cases.Activations)
         {
-            float[] output = [.. Fill.Real(reference.OutputLength, 14).Select(z => (float)ReferenceConv2D.Activate(f, 2 * z))];
-            double[] g = [.. gradOutput.Zip(output, (gradient, y) => gradient * ReferenceConv2D.Derivative(f, y))];
+            float[] output =
+            [
+                .. Fill.Real(reference.OutputLength, 14)
+                    .Select(z => (float)ReferenceConv2D.Activate(f, 2 * z)),
+            ];
+            double[] g =
+            [
+                .. gradOutput.Zip(
+                    output,
+                    (gradient, y) => gradient * ReferenceConv2D.Derivative(f, y)),
+            ];
             double[] unscaled = [.. gradOutput.Select(value => (double)value)];
             ReferenceConv2D.Sums gradInput = reference.BackwardInput(g, weights);
             ReferenceConv2D.Sums gradWeights = reference.BackwardWeights(input, g);
@@ -106,34 +164,61 @@ public class PlanTests
             double[] weightsScale = reference.BackwardWeights(input, unscaled).Absolute;
             double[] biasScale = reference.BackwardBias(unscaled).Absolute;
 
-            ForEachPlan(geometry with { Activation = f }, (plan, what) =>
-            {
-                Expect.Within(
-                    gradInput.Values,
-                    i => Expect.Unit * (((gradInput.Terms[i] + 2) * gradInput.Absolute[i]) + (4 * inputScale[i])),
-                    Runner.BackwardInput(plan, gradOutput, output, weights),
-                    $"{what} gradInput");
-                (float[] Weights, float[] Bias) actual = Runner.BackwardWeights(plan, input, gradOutput, output);
-                Expect.Within(
-                    gradWeights.Values,
-                    i => Expect.Unit * (((gradWeights.Terms[i] + 2) * gradWeights.Absolute[i]) + (4 * weightsScale[i])),
-                    actual.Weights,
-                    $"{what} gradWeights");
-                Expect.Within(
-                    gradBias.Values,
-                    i => Expect.Unit * (((gradBias.Terms[i] + 2) * gradBias.Absolute[i]) + (4 * biasScale[i])),
-                    actual.Bias,
-                    $"{what} gradBias");
-            });
+            ForEachPlan(
+                geometry with
+                {
+                    Activation = f,
+                },
+                (plan, what) =>
+                {
+                    Expect.Within(
+                        gradInput.Values,
+                        i =>
+                            Expect.Unit
+                            * (
+                                ((gradInput.Terms[i] + 2) * gradInput.Absolute[i])
+                                + (4 * inputScale[i])),
+                        Runner.BackwardInput(plan, gradOutput, output, weights),
+                        $"{what} gradInput");
+                    (float[] Weights, float[] Bias) actual = Runner.BackwardWeights(
+                        plan,
+                        input,
+                        gradOutput,
+                        output);
+                    Expect.Within(
+                        gradWeights.Values,
+                        i =>
+                            Expect.Unit
+                            * (
+                                ((gradWeights.Terms[i] + 2) * gradWeights.Absolute[i])
+                                + (4 * weightsScale[i])),
+                        actual.Weights,
+                        $"{what} gradWeights");
+                    Expect.Within(
+                        gradBias.Values,
+                        i =>
+                            Expect.Unit
+                            * (
+                                ((gradBias.Terms[i] + 2) * gradBias.Absolute[i])
+                                + (4 * biasScale[i])),
+                        actual.Bias,
+                        $"{what} gradBias");
+                });
         }
     }
 
     /// <summary>Real data, where every change of order would change bits.</summary>
     [Theory]
     [MemberData(nameof(Cases.ByLayout), MemberType = typeof(Cases))]
-    public void AllPasses_AnyInstructionSetAndThreadCount_GiveTheSameBits(string name, TensorLayout layout)
+    public void AllPasses_AnyInstructionSetAndThreadCount_GiveTheSameBits(
+        string name,
+        TensorLayout layout)
     {
-        ConvolutionDescriptor descriptor = Cases.Get(name) with { Layout = layout, Activation = Activation.Tanh };
+        ConvolutionDescriptor descriptor = Cases.Get(name) with
+        {
+            Layout = layout,
+            Activation = Activation.Tanh,
+        };
         ReferenceConv2D reference = new(descriptor);
         float[] input = Fill.Real(reference.InputLength, 15);
         float[] weights = Fill.Real(reference.WeightsLength, 16);
@@ -148,17 +233,28 @@ public class PlanTests
             foreach (int threads in new[] { 1, 2, 3, 7 })
             {
                 float[] output = Runner.Forward(plan, input, weights, bias, threads);
-                (float[] Weights, float[] Bias) gradients = Runner.BackwardWeights(plan, input, gradOutput, output, null, threads);
+                (float[] Weights, float[] Bias) gradients = Runner.BackwardWeights(
+                    plan,
+                    input,
+                    gradOutput,
+                    output,
+                    null,
+                    threads);
                 float[] all =
                 [
-                    .. output, .. Runner.BackwardInput(plan, gradOutput, output, weights, threads), .. gradients.Weights, .. gradients.Bias,
+                    .. output,
+                    .. Runner.BackwardInput(plan, gradOutput, output, weights, threads),
+                    .. gradients.Weights,
+                    .. gradients.Bias,
                 ];
                 expected ??= all;
                 for (int i = 0; i < all.Length; i++)
                 {
                     Assert.True(
-                        BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(all[i]),
-                        $"{set}, {threads} threads, element {i}: {all[i]:R} instead of {expected[i]:R}.");
+                        BitConverter.SingleToInt32Bits(expected[i])
+                            == BitConverter.SingleToInt32Bits(all[i]),
+                        $"{set}, {threads} threads, [{i}]: {all[i]:R} instead of {expected[i]:R}."
+                    );
                 }
             }
         }
@@ -169,37 +265,65 @@ public class PlanTests
     [MemberData(nameof(Cases.ByLayout), MemberType = typeof(Cases))]
     public void Passes_AreAdjoint(string name, TensorLayout layout)
     {
-        ConvolutionDescriptor descriptor = Cases.Get(name) with { Layout = layout, Activation = Activation.Linear, HasBias = false };
+        ConvolutionDescriptor descriptor = Cases.Get(name) with
+        {
+            Layout = layout,
+            Activation = Activation.Linear,
+            HasBias = false,
+        };
         ReferenceConv2D reference = new(descriptor);
         float[] input = Fill.Integers(reference.InputLength, 19);
         float[] weights = Fill.Integers(reference.WeightsLength, 20);
         float[] gradOutput = Fill.Integers(reference.OutputLength, 21);
-        ForEachPlan(descriptor, (plan, what) =>
-        {
-            double expected = Dot(Runner.Forward(plan, input, weights, []), gradOutput);
-            Assert.Equal((what, expected), (what, Dot(Runner.BackwardInput(plan, gradOutput, [], weights), input)));
-            Assert.Equal((what, expected), (what, Dot(Runner.BackwardWeights(plan, input, gradOutput, []).Weights, weights)));
-        });
+        ForEachPlan(
+            descriptor,
+            (plan, what) =>
+            {
+                double expected = Dot(Runner.Forward(plan, input, weights, []), gradOutput);
+                Assert.Equal(
+                    (what, expected),
+                    (what, Dot(Runner.BackwardInput(plan, gradOutput, [], weights), input)));
+                Assert.Equal(
+                    (what, expected),
+                    (
+                        what,
+                        Dot(Runner.BackwardWeights(plan, input, gradOutput, []).Weights, weights)));
+            });
     }
 
-    /// <summary>Convolution is linear in each argument, so a difference quotient with step 1 is the derivative itself.</summary>
+    /// <summary>Convolution is linear in each argument, so a difference quotient with step 1 is the
+    /// derivative itself.</summary>
     [Theory]
     [MemberData(nameof(Cases.ByLayout), MemberType = typeof(Cases))]
     public void Gradients_EqualFiniteDifferences(string name, TensorLayout layout)
     {
-        ConvolutionDescriptor descriptor = Cases.Get(name) with { Layout = layout, Activation = Activation.Linear };
+        ConvolutionDescriptor descriptor = Cases.Get(name) with
+        {
+            Layout = layout,
+            Activation = Activation.Linear,
+        };
         using ConvolutionPlan plan = new(descriptor);
         float[] input = Fill.Integers((int)plan.InputLength, 22);
         float[] weights = Fill.Integers((int)plan.WeightsLength, 23);
         float[] bias = Fill.Integers((int)plan.BiasLength, 24);
         float[] gradOutput = Fill.Integers((int)plan.OutputLength, 25);
         float[] gradInput = Runner.BackwardInput(plan, gradOutput, [], weights);
-        (float[] gradWeights, float[] gradBias) = Runner.BackwardWeights(plan, input, gradOutput, []);
+        (float[] gradWeights, float[] gradBias) = Runner.BackwardWeights(
+            plan,
+            input,
+            gradOutput,
+            []);
         double Loss() => Dot(Runner.Forward(plan, input, weights, bias), gradOutput);
 
         double loss = Loss();
         Random random = new(26);
-        foreach ((float[] values, float[] gradient) in new[] { (input, gradInput), (weights, gradWeights), (bias, gradBias) })
+        foreach (
+            (float[] values, float[] gradient) in new[]
+            {
+                (input, gradInput),
+                (weights, gradWeights),
+                (bias, gradBias),
+            })
         {
             for (int probe = 0; probe < 20 && values.Length > 0; probe++)
             {
@@ -226,18 +350,20 @@ public class PlanTests
             PaddingRight = 1,
             MathMode = MathMode.Strict,
         };
-        ForEachPlan(descriptor, (plan, what) =>
-        {
-            float[] input = Fill.Integers((int)plan.InputLength, 27);
-            float[] weights = Fill.Integers((int)plan.WeightsLength, 28);
-            input[(1 * 9 * 21) + (4 * 21) + 10] = float.NaN;
-            float[] output = Runner.Forward(plan, input, weights, new float[17]);
-            for (int i = 0; i < output.Length; i++)
+        ForEachPlan(
+            descriptor,
+            (plan, what) =>
             {
-                bool inWindow = Math.Abs((i / 21 % 9) - 4) <= 1 && Math.Abs((i % 21) - 10) <= 1;
-                Assert.True(float.IsNaN(output[i]) == inWindow, $"{what}[{i}] is {output[i]}.");
-            }
-        });
+                float[] input = Fill.Integers((int)plan.InputLength, 27);
+                float[] weights = Fill.Integers((int)plan.WeightsLength, 28);
+                input[(1 * 9 * 21) + (4 * 21) + 10] = float.NaN;
+                float[] output = Runner.Forward(plan, input, weights, new float[17]);
+                for (int i = 0; i < output.Length; i++)
+                {
+                    bool inWindow = Math.Abs((i / 21 % 9) - 4) <= 1 && Math.Abs((i % 21) - 10) <= 1;
+                    Assert.True(float.IsNaN(output[i]) == inWindow, $"{what}[{i}] is {output[i]}.");
+                }
+            });
     }
 
     [Fact]
@@ -248,8 +374,22 @@ public class PlanTests
             ReferenceConv2D reference = new(Cases.Get(name));
             using ConvolutionPlan plan = new(Cases.Get(name));
             Assert.Equal(
-                (name, reference.OutputHeight, reference.OutputWidth, reference.InputLength, reference.WeightsLength, reference.BiasLength, reference.OutputLength),
-                (name, plan.OutputHeight, plan.OutputWidth, plan.InputLength, plan.WeightsLength, plan.BiasLength, plan.OutputLength));
+                (
+                    name,
+                    reference.OutputHeight,
+                    reference.OutputWidth,
+                    reference.InputLength,
+                    reference.WeightsLength,
+                    reference.BiasLength,
+                    reference.OutputLength),
+                (
+                    name,
+                    plan.OutputHeight,
+                    plan.OutputWidth,
+                    plan.InputLength,
+                    plan.WeightsLength,
+                    plan.BiasLength,
+                    plan.OutputLength));
         }
     }
 
@@ -262,8 +402,18 @@ public class PlanTests
             NativeConv.Interop.NativeMethods.nconv_conv2d_desc_init(&expected);
         }
 
-        expected.input_channels = expected.output_channels = expected.input_height = expected.input_width = 5;
-        ConvolutionDescriptor descriptor = new() { InputChannels = 5, OutputChannels = 5, InputHeight = 5, InputWidth = 5 };
+        expected.input_channels =
+            expected.output_channels =
+            expected.input_height =
+            expected.input_width =
+                5;
+        ConvolutionDescriptor descriptor = new()
+        {
+            InputChannels = 5,
+            OutputChannels = 5,
+            InputHeight = 5,
+            InputWidth = 5,
+        };
         Assert.Equal(expected, descriptor.ToNative());
     }
 
@@ -285,8 +435,12 @@ public class PlanTests
         {
             try
             {
-                using ConvolutionPlan plan = new(Cases.Get("same 3x3"), new() { Algorithm = algorithm });
-                Assert.All(Enum.GetValues<ConvolutionPass>(), pass => Assert.Equal(algorithm, plan.GetAlgorithm(pass)));
+                using ConvolutionPlan plan = new(
+                    Cases.Get("same 3x3"),
+                    new() { Algorithm = algorithm });
+                Assert.All(
+                    Enum.GetValues<ConvolutionPass>(),
+                    pass => Assert.Equal(algorithm, plan.GetAlgorithm(pass)));
             }
             catch (NotSupportedException e)
             {
@@ -294,16 +448,22 @@ public class PlanTests
             }
         }
 
-        Assert.Throws<NotSupportedException>(() => new ConvolutionPlan(Cases.Get("same 3x3"), new() { Algorithm = "no such" }));
+        Assert.Throws<NotSupportedException>(() =>
+            new ConvolutionPlan(Cases.Get("same 3x3"), new() { Algorithm = "no such" }));
     }
 
-    private static void ForEachPlan(ConvolutionDescriptor descriptor, Action<ConvolutionPlan, string> test)
+    private static void ForEachPlan(
+        ConvolutionDescriptor descriptor,
+        Action<ConvolutionPlan, string> test)
     {
         foreach (ConvolutionPlan plan in Cases.Plans(descriptor))
         {
             using (plan)
             {
-                test(plan, $"{descriptor.Activation.Kind}, {plan.GetAlgorithm(ConvolutionPass.Forward)}, {plan.InstructionSet}:");
+                test(
+                    plan,
+                    $"{descriptor.Activation.Kind}, {plan.GetAlgorithm(ConvolutionPass.Forward)}, {plan.InstructionSet}:"
+                );
             }
         }
     }

@@ -5,11 +5,15 @@ using NativeConv.Tests.Support;
 
 namespace NativeConv.Tests;
 
-/// <summary>Random problems, most of them nonsense, and what managed and native code make of them.</summary>
+/// <summary>Random problems, most of them nonsense, and what managed and native code make of
+/// them.</summary>
 public class RandomDescriptorTests
 {
     private static readonly Gen<int> Extent = Gen.Frequency(
-        (20, Gen.Int[1, 9]), (2, Gen.Int[-2, 2]), (1, Gen.Int), (1, Gen.OneOf(Gen.Const(int.MaxValue), Gen.Const(int.MinValue), Gen.Const(65536))));
+        (20, Gen.Int[1, 9]),
+        (2, Gen.Int[-2, 2]),
+        (1, Gen.Int),
+        (1, Gen.OneOf(Gen.Const(int.MaxValue), Gen.Const(int.MinValue), Gen.Const(65536))));
 
     private static readonly Gen<ConvolutionDescriptor> Any =
         from n in Extent
@@ -61,34 +65,40 @@ public class RandomDescriptorTests
         from bias in Gen.Bool
         from activation in Gen.Int[0, 3]
         from seed in Gen.Int
-        let missingRows = Math.Max(0, ((kernel.Item1 - 1) * dilation.Item1) + 1 - size.Item1 - pads.Item1)
-        let missingColumns = Math.Max(0, ((kernel.Item2 - 1) * dilation.Item2) + 1 - size.Item2 - pads.Item2)
-        select (new ConvolutionDescriptor
-        {
-            Batch = n,
-            InputChannels = g * c,
-            OutputChannels = g * o,
-            Groups = g,
-            InputHeight = size.Item1,
-            InputWidth = size.Item2,
-            KernelHeight = kernel.Item1,
-            KernelWidth = kernel.Item2,
-            StrideVertical = stride.Item1,
-            StrideHorizontal = stride.Item2,
-            DilationVertical = dilation.Item1,
-            DilationHorizontal = dilation.Item2,
-            PaddingTop = pads.Item1,
-            PaddingLeft = pads.Item2,
-            PaddingBottom = Math.Max(pads.Item3, missingRows),
-            PaddingRight = Math.Max(pads.Item4, missingColumns),
-            Layout = nhwc ? TensorLayout.Nhwc : TensorLayout.Nchw,
-            HasBias = bias,
-            Activation = Cases.Activations[activation],
-        }, seed);
+        let missingRows = Math.Max(
+            0,
+            ((kernel.Item1 - 1) * dilation.Item1) + 1 - size.Item1 - pads.Item1)
+        let missingColumns = Math.Max(
+            0,
+            ((kernel.Item2 - 1) * dilation.Item2) + 1 - size.Item2 - pads.Item2)
+        select (
+            new ConvolutionDescriptor
+            {
+                Batch = n,
+                InputChannels = g * c,
+                OutputChannels = g * o,
+                Groups = g,
+                InputHeight = size.Item1,
+                InputWidth = size.Item2,
+                KernelHeight = kernel.Item1,
+                KernelWidth = kernel.Item2,
+                StrideVertical = stride.Item1,
+                StrideHorizontal = stride.Item2,
+                DilationVertical = dilation.Item1,
+                DilationHorizontal = dilation.Item2,
+                PaddingTop = pads.Item1,
+                PaddingLeft = pads.Item2,
+                PaddingBottom = Math.Max(pads.Item3, missingRows),
+                PaddingRight = Math.Max(pads.Item4, missingColumns),
+                Layout = nhwc ? TensorLayout.Nhwc : TensorLayout.Nchw,
+                HasBias = bias,
+                Activation = Cases.Activations[activation],
+            },
+            seed);
 
     /// <summary>
-    /// Both check in the same order and agree about the argument to blame. Sizes that overflow are the
-    /// native library's to find.
+    /// Both check in the same order and agree about the argument to blame. Sizes that overflow are
+    /// the native library's to find.
     /// </summary>
     [Fact]
     public unsafe void ManagedAndNative_RejectAlike()
@@ -112,10 +122,15 @@ public class RandomDescriptorTests
                 nconv_plan* plan = null;
                 nconv_status status = NativeMethods.nconv_plan_create(&native, null, &plan);
                 NativeMethods.nconv_plan_destroy(plan);
-                Interlocked.Increment(ref status == nconv_status.NCONV_STATUS_OK ? ref accepted : ref rejected);
+                Interlocked.Increment(
+                    ref status == nconv_status.NCONV_STATUS_OK ? ref accepted : ref rejected);
                 if (blamed is null)
                 {
-                    Assert.True(status is nconv_status.NCONV_STATUS_OK or nconv_status.NCONV_STATUS_SIZE_OVERFLOW, $"managed accepts, native says {status}");
+                    Assert.True(
+                        status
+                            is nconv_status.NCONV_STATUS_OK
+                                or nconv_status.NCONV_STATUS_SIZE_OVERFLOW,
+                        $"managed accepts, native says {status}");
                 }
                 else
                 {
@@ -125,37 +140,62 @@ public class RandomDescriptorTests
             iter: 100_000);
 
         // The generator makes enough of both kinds for the comparison to mean something.
-        Assert.True(accepted > 5_000 && rejected > 5_000, $"{accepted} accepted, {rejected} rejected");
+        Assert.True(
+            accepted > 5_000 && rejected > 5_000,
+            $"{accepted} accepted, {rejected} rejected");
     }
 
     [Fact]
-    public void SensibleProblems_EqualTheReference() => Sensible.Sample(
-        problem =>
-        {
-            (ConvolutionDescriptor d, int seed) = problem;
-            ReferenceConv2D reference = new(d);
-            float[] input = Fill.Integers(reference.InputLength, seed);
-            float[] weights = Fill.Integers(reference.WeightsLength, unchecked(seed + 1));
-            float[] bias = Fill.Integers(reference.BiasLength, unchecked(seed + 2));
-            float[] gradOutput = Fill.Integers(reference.OutputLength, unchecked(seed + 3));
-            double[] expected = [.. reference.Forward(input, weights, bias).Values.Select(z => ReferenceConv2D.Activate(d.Activation, z))];
-            using ConvolutionPlan plan = new(d);
-            float[] output = Runner.Forward(plan, input, weights, bias);
-            Expect.Exact(expected, output, "output");
-            double[] g = [.. gradOutput.Zip(output, (gradient, y) => gradient * ReferenceConv2D.Derivative(d.Activation, y))];
-            Expect.Exact(reference.BackwardInput(g, weights).Values, Runner.BackwardInput(plan, gradOutput, output, weights), "gradInput");
-            (float[] gradWeights, float[] gradBias) = Runner.BackwardWeights(plan, input, gradOutput, output);
-            Expect.Exact(reference.BackwardWeights(input, g).Values, gradWeights, "gradWeights");
-            Expect.Exact(reference.BackwardBias(g).Values, gradBias, "gradBias");
-        },
-        iter: 2_000);
+    public void SensibleProblems_EqualTheReference() =>
+        Sensible.Sample(
+            problem =>
+            {
+                (ConvolutionDescriptor d, int seed) = problem;
+                ReferenceConv2D reference = new(d);
+                float[] input = Fill.Integers(reference.InputLength, seed);
+                float[] weights = Fill.Integers(reference.WeightsLength, unchecked(seed + 1));
+                float[] bias = Fill.Integers(reference.BiasLength, unchecked(seed + 2));
+                float[] gradOutput = Fill.Integers(reference.OutputLength, unchecked(seed + 3));
+                double[] expected =
+                [
+                    .. reference
+                        .Forward(input, weights, bias)
+                        .Values.Select(z => ReferenceConv2D.Activate(d.Activation, z)),
+                ];
+                using ConvolutionPlan plan = new(d);
+                float[] output = Runner.Forward(plan, input, weights, bias);
+                Expect.Exact(expected, output, "output");
+                double[] g =
+                [
+                    .. gradOutput.Zip(
+                        output,
+                        (gradient, y) => gradient * ReferenceConv2D.Derivative(d.Activation, y)),
+                ];
+                Expect.Exact(
+                    reference.BackwardInput(g, weights).Values,
+                    Runner.BackwardInput(plan, gradOutput, output, weights),
+                    "gradInput");
+                (float[] gradWeights, float[] gradBias) = Runner.BackwardWeights(
+                    plan,
+                    input,
+                    gradOutput,
+                    output);
+                Expect.Exact(
+                    reference.BackwardWeights(input, g).Values,
+                    gradWeights,
+                    "gradWeights");
+                Expect.Exact(reference.BackwardBias(g).Values, gradBias, "gradBias");
+            },
+            iter: 2_000);
 
-    /// <summary>The native library has one status for both axes and for both channel counts.</summary>
-    private static string? Family(string? parameter) => parameter?
-        .Replace("Width", "Height", StringComparison.Ordinal)
-        .Replace("Horizontal", "Vertical", StringComparison.Ordinal)
-        .Replace("OutputChannels", "InputChannels", StringComparison.Ordinal)
-        .Replace("PaddingLeft", "PaddingTop", StringComparison.Ordinal)
-        .Replace("PaddingBottom", "PaddingTop", StringComparison.Ordinal)
-        .Replace("PaddingRight", "PaddingTop", StringComparison.Ordinal);
+    /// <summary>The native library has one status for both axes and for both channel
+    /// counts.</summary>
+    private static string? Family(string? parameter) =>
+        parameter
+            ?.Replace("Width", "Height", StringComparison.Ordinal)
+            .Replace("Horizontal", "Vertical", StringComparison.Ordinal)
+            .Replace("OutputChannels", "InputChannels", StringComparison.Ordinal)
+            .Replace("PaddingLeft", "PaddingTop", StringComparison.Ordinal)
+            .Replace("PaddingBottom", "PaddingTop", StringComparison.Ordinal)
+            .Replace("PaddingRight", "PaddingTop", StringComparison.Ordinal);
 }

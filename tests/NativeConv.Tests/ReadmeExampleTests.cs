@@ -2,7 +2,8 @@ using NativeConv.Tests.Support;
 
 namespace NativeConv.Tests;
 
-/// <summary>The example of the README, compiled and run; the README has exactly the text between the marks.</summary>
+/// <summary>The example of the README, compiled and run; the README has exactly the text between
+/// the marks.</summary>
 public class ReadmeExampleTests
 {
     private const string Start = "// <example>";
@@ -13,15 +14,30 @@ public class ReadmeExampleTests
     {
         StringWriter console = new();
         RunExample(console);
-        float[] losses = [.. console.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => float.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture))];
-        Assert.True(losses[^1] < losses[0] / 100, $"The loss went from {losses[0]} to {losses[^1]}.");
+        float[] losses =
+        [
+            .. console
+                .ToString()
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(line =>
+                    float.Parse(
+                        line.Split(' ')[^1],
+                        System.Globalization.CultureInfo.InvariantCulture)),
+        ];
+        Assert.True(
+            losses[^1] < losses[0] / 100,
+            $"The loss went from {losses[0]} to {losses[^1]}.");
     }
 
     [Fact]
     public void Readme_HasTheExample()
     {
-        string readme = File.ReadAllText(Path.Combine(Expect.RepoRoot, "README.md")).ReplaceLineEndings("\n");
-        Assert.Contains("```csharp\nusing NativeConv;\n\n" + Example() + "```", readme, StringComparison.Ordinal);
+        string readme = File.ReadAllText(Path.Combine(Expect.RepoRoot, "README.md"))
+            .ReplaceLineEndings("\n");
+        Assert.Contains(
+            "```csharp\nusing NativeConv;\n\n" + Example() + "```",
+            readme,
+            StringComparison.Ordinal);
     }
 
     private static void RunExample(TextWriter Console)
@@ -47,7 +63,8 @@ public class ReadmeExampleTests
             conv.ZeroGradients();
             conv.Backward(shape, input, output, gradOutput, gradInput: []);
             conv.ApplyGradients(learningRate: 1);
-            Console.WriteLine($"step {step}: error {output.Zip(wanted, (y, t) => (y - t) * (y - t)).Average():G3}");
+            float error = output.Zip(wanted, (y, t) => (y - t) * (y - t)).Average();
+            Console.WriteLine($"step {step}: error {error:G3}");
         }
         // </example>
     }
@@ -55,9 +72,14 @@ public class ReadmeExampleTests
     /// <summary>The lines between the marks, without their common indentation.</summary>
     private static string Example()
     {
-        string path = Path.Combine(Expect.RepoRoot, "tests", "NativeConv.Tests", "ReadmeExampleTests.cs");
+        string path = Path.Combine(
+            Expect.RepoRoot,
+            "tests",
+            "NativeConv.Tests",
+            "ReadmeExampleTests.cs");
         IEnumerable<string> lines = File.ReadLines(path)
-            .SkipWhile(line => line.Trim() != Start).Skip(1)
+            .SkipWhile(line => line.Trim() != Start)
+            .Skip(1)
             .TakeWhile(line => line.Trim() != End)
             .Select(line => line.Length == 0 ? line : line[8..]);
         return string.Concat(lines.Select(line => line + "\n"));

@@ -11,7 +11,10 @@ internal static class Guard
     {
         if (value < minimum)
         {
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least {minimum}.");
+            throw new ArgumentOutOfRangeException(
+                name,
+                value,
+                $"{name} must be at least {minimum}.");
         }
     }
 
@@ -20,7 +23,10 @@ internal static class Guard
     {
         if (!Enum.IsDefined(value))
         {
-            throw new ArgumentOutOfRangeException(name, value, $"{name} is not a member of {typeof(T).Name}.");
+            throw new ArgumentOutOfRangeException(
+                name,
+                value,
+                $"{name} is not a member of {typeof(T).Name}.");
         }
     }
 
@@ -30,25 +36,35 @@ internal static class Guard
         if (inputChannels % groups != 0 || outputChannels % groups != 0)
         {
             throw new ArgumentException(
-                $"{name} must divide both channel counts; it is {groups}, with {inputChannels} input channels and {outputChannels} filters.",
+                $"{name} must divide both channel counts; it is {groups}, with {inputChannels} input "
+                    + $"channels and {outputChannels} filters.",
                 name);
         }
     }
 
     /// <summary>The kernel, spread by its dilation, fits the padded input of one axis.</summary>
-    public static void KernelFits(long input, long before, long after, long kernel, long dilation, string axis, string name)
+    public static void KernelFits(
+        long input,
+        long before,
+        long after,
+        long kernel,
+        long dilation,
+        string axis,
+        string name)
     {
         long padded = input + before + after;
         long spread = ((kernel - 1) * dilation) + 1;
         if (spread > padded)
         {
             throw new ArgumentException(
-                $"The kernel does not fit: along the {axis} it spans {spread}, and the padded input only {padded} ({before} + {input} + {after}).",
+                $"The kernel does not fit: along the {axis} it spans {spread}, and the padded input "
+                    + $"only {padded} ({before} + {input} + {after}).",
                 name);
         }
     }
 
-    /// <summary>An activation tensor: aligned, and as long as the shape needs or longer. Returns what is needed.</summary>
+    /// <summary>An activation tensor: aligned, and as long as the shape needs or longer. Returns
+    /// what is needed.</summary>
     public static ReadOnlySpan<float> Tensor(ReadOnlySpan<float> span, long needed, string name)
     {
         if (span.Length < needed)
@@ -64,7 +80,8 @@ internal static class Guard
     public static Span<float> Tensor(Span<float> span, long needed, string name) =>
         span[..Tensor((ReadOnlySpan<float>)span, needed, name).Length];
 
-    /// <summary>Weights, bias or their gradients: aligned, and exactly as long as the shape says.</summary>
+    /// <summary>Weights, bias or their gradients: aligned, and exactly as long as the shape
+    /// says.</summary>
     public static void Parameters(ReadOnlySpan<float> span, long needed, string name)
     {
         if (span.Length != needed)
@@ -75,7 +92,11 @@ internal static class Guard
         Aligned(span, name);
     }
 
-    public static void NoOverlap(ReadOnlySpan<float> written, string writtenName, ReadOnlySpan<float> other, string otherName)
+    public static void NoOverlap(
+        ReadOnlySpan<float> written,
+        string writtenName,
+        ReadOnlySpan<float> other,
+        string otherName)
     {
         if (written.Overlaps(other))
         {
@@ -95,7 +116,9 @@ internal static class Guard
 
     [DoesNotReturn]
     private static void ThrowLength(long length, long needed, string atLeast, string name) =>
-        throw new ArgumentException($"{name} must have {atLeast}{needed} elements; it has {length}.", name);
+        throw new ArgumentException(
+            $"{name} must have {atLeast}{needed} elements; it has {length}.",
+            name);
 
     [DoesNotReturn]
     private static void ThrowMisaligned(string name) =>
@@ -103,5 +126,7 @@ internal static class Guard
 
     [DoesNotReturn]
     private static void ThrowOverlap(string writtenName, string otherName) =>
-        throw new ArgumentException($"{writtenName} is written and must not overlap {otherName}.", writtenName);
+        throw new ArgumentException(
+            $"{writtenName} is written and must not overlap {otherName}.",
+            writtenName);
 }

@@ -63,8 +63,8 @@ internal sealed unsafe class AlignedMemory : SafeHandle
 }
 
 /// <summary>
-/// A handle's pointer, valid until <see cref="Dispose"/>: a handle that another thread disposes, or the
-/// finalizer reaches, is freed only after that.
+/// A handle's pointer, valid until <see cref="Dispose"/>: a handle that another thread disposes, or
+/// the finalizer reaches, is freed only after that.
 /// </summary>
 internal readonly ref struct HandleLease : IDisposable
 {

@@ -5,13 +5,15 @@ using NativeConv.Interop;
 namespace NativeConv.Internal;
 
 /// <summary>
-/// The handshake at first use: the native library is there, can be loaded, and has the binary interface
-/// that this assembly was compiled for.
+/// The handshake at first use: the native library is there, can be loaded, and has the binary
+/// interface that this assembly was compiled for.
 /// </summary>
 internal static class NativeLibraryCheck
 {
     private const int HeaderVersion =
-        (NativeMethods.NCONV_VERSION_MAJOR * 10000) + (NativeMethods.NCONV_VERSION_MINOR * 100) + NativeMethods.NCONV_VERSION_PATCH;
+        (NativeMethods.NCONV_VERSION_MAJOR * 10000)
+        + (NativeMethods.NCONV_VERSION_MINOR * 100)
+        + NativeMethods.NCONV_VERSION_PATCH;
 
     private static volatile bool Loaded;
 
@@ -38,37 +40,45 @@ internal static class NativeLibraryCheck
         catch (DllNotFoundException e)
         {
             throw new PlatformNotSupportedException(
-                $"The native library {FileName} was not found for {RuntimeInformation.RuntimeIdentifier}. The NativeConv package brings it for the "
-                + "platforms in its runtimes folder: publish for one of those, and keep the file beside NativeConv.dll. "
-                + "When working on NativeConv itself, build it with ./build.sh native.",
+                $"The native library {FileName} was not found for {Platform}. The NativeConv package "
+                    + "brings it for the platforms in its runtimes folder: publish for one of "
+                    + "those, and keep the file beside NativeConv.dll. "
+                    + "When working on NativeConv itself, build it with ./build.sh native.",
                 e);
         }
         catch (BadImageFormatException e)
         {
             throw new PlatformNotSupportedException(
-                $"The native library {FileName} was built for another processor or is damaged; this process is {RuntimeInformation.RuntimeIdentifier} "
-                + $"({RuntimeInformation.ProcessArchitecture}). Publish for this runtime identifier.",
+                $"The native library {FileName} was built for another processor or is damaged; "
+                    + $"this process is {Platform}. Publish for this runtime identifier.",
                 e);
         }
         catch (EntryPointNotFoundException e)
         {
             throw new NativeConvException(
-                $"The file {FileName} that was loaded is not the NativeConv library. Remove it, and restore the NativeConv package.", e);
+                $"The file {FileName} that was loaded is not the NativeConv library. Remove it, and "
+                    + "restore the NativeConv package.",
+                e);
         }
 
         if (abi != NativeMethods.NCONV_ABI_VERSION || loaded < HeaderVersion)
         {
             throw new NativeConvException(
-                $"The native library {FileName} does not fit NativeConv.dll: it is version {Format(loaded)} with binary interface {abi}; needed is "
-                + $"version {Format(HeaderVersion)} or later with binary interface {NativeMethods.NCONV_ABI_VERSION}. "
-                + "Use both from one package, or rebuild with ./build.sh native.");
+                $"The native library {FileName} does not fit NativeConv.dll: it is version "
+                    + $"{ToVersion(loaded)} with binary interface {abi}; needed is version "
+                    + $"{ToVersion(HeaderVersion)} or later with binary interface "
+                    + $"{NativeMethods.NCONV_ABI_VERSION}. "
+                    + "Use both from one package, or rebuild with ./build.sh native.");
         }
     }
 
-    public static Version ToVersion(int version) => new(version / 10000, version / 100 % 100, version % 100);
+    public static Version ToVersion(int version) =>
+        new(version / 10000, version / 100 % 100, version % 100);
 
-    private static string Format(int version) => ToVersion(version).ToString();
+    private static string Platform => RuntimeInformation.RuntimeIdentifier;
 
     private static string FileName =>
-        OperatingSystem.IsWindows() ? "nativeconv.dll" : OperatingSystem.IsMacOS() ? "libnativeconv.dylib" : "libnativeconv.so";
+        OperatingSystem.IsWindows() ? "nativeconv.dll"
+        : OperatingSystem.IsMacOS() ? "libnativeconv.dylib"
+        : "libnativeconv.so";
 }

@@ -3,12 +3,13 @@ using System.Diagnostics;
 namespace NativeConv.Internal;
 
 /// <summary>
-/// The plans of the shapes a layer saw last, with the packed weights they share. Not thread-safe: the
-/// layer's lock guards it.
+/// The plans of the shapes a layer saw last, with the packed weights they share. Not thread-safe:
+/// the layer's lock guards it.
 /// </summary>
 internal sealed class PlanCache
 {
-    /// <summary>Enough for training and validation batches and their short last ones at two sizes.</summary>
+    /// <summary>Enough for training and validation batches and their short last ones at two
+    /// sizes.</summary>
     public const int Capacity = 8;
 
     private readonly List<CachedPlan> _plans = new(Capacity);
@@ -20,7 +21,10 @@ internal sealed class PlanCache
         for (int i = 0; i < _plans.Count; i++)
         {
             CachedPlan plan = _plans[i];
-            if (plan.Shape.Batch == batch && plan.Shape.InputHeight == height && plan.Shape.InputWidth == width)
+            if (
+                plan.Shape.Batch == batch
+                && plan.Shape.InputHeight == height
+                && plan.Shape.InputWidth == width)
             {
                 // The most recently used comes last.
                 if (i != _plans.Count - 1)
@@ -40,7 +44,9 @@ internal sealed class PlanCache
     {
         ConvolutionPlan plan = layerPlan.Plan;
         CachedPlan added = new(
-            layerPlan, SharePacked(plan, ConvolutionPass.Forward), SharePacked(plan, ConvolutionPass.BackwardInput));
+            layerPlan,
+            SharePacked(plan, ConvolutionPass.Forward),
+            SharePacked(plan, ConvolutionPass.BackwardInput));
         if (_plans.Count == Capacity)
         {
             CachedPlan oldest = _plans[0];
@@ -78,8 +84,12 @@ internal sealed class PlanCache
     }
 }
 
-/// <summary>A plan, freed when the cache has dropped it and the last call that uses it has returned.</summary>
-internal sealed class CachedPlan(LayerPlan plan, SharedPackedWeights forward, SharedPackedWeights backwardInput)
+/// <summary>A plan, freed when the cache has dropped it and the last call that uses it has
+/// returned.</summary>
+internal sealed class CachedPlan(
+    LayerPlan plan,
+    SharedPackedWeights forward,
+    SharedPackedWeights backwardInput)
 {
     private int _references = 1;
 
@@ -87,7 +97,8 @@ internal sealed class CachedPlan(LayerPlan plan, SharedPackedWeights forward, Sh
 
     public Conv2DShape Shape { get; } = plan.Shape;
 
-    public SharedPackedWeights Packed(ConvolutionPass pass) => pass == ConvolutionPass.Forward ? forward : backwardInput;
+    public SharedPackedWeights Packed(ConvolutionPass pass) =>
+        pass == ConvolutionPass.Forward ? forward : backwardInput;
 
     public void AddReference() => _references++;
 
@@ -103,7 +114,8 @@ internal sealed class CachedPlan(LayerPlan plan, SharedPackedWeights forward, Sh
     }
 }
 
-/// <summary>Packed weights of one format, packed at first use and again after the weights changed.</summary>
+/// <summary>Packed weights of one format, packed at first use and again after the weights
+/// changed.</summary>
 internal sealed class SharedPackedWeights(ConvolutionPass pass, ulong format)
 {
     private int _references = 1;
@@ -119,8 +131,8 @@ internal sealed class SharedPackedWeights(ConvolutionPass pass, ulong format)
     }
 
     /// <summary>
-    /// The packed form of these weights. Overwriting stale ones is safe: weights change only while no call
-    /// runs, so no call reads packed weights of an older version.
+    /// The packed form of these weights. Overwriting stale ones is safe: weights change only while
+    /// no call runs, so no call reads packed weights of an older version.
     /// </summary>
     public PackedWeights Get(ConvolutionPlan plan, ReadOnlySpan<float> weights, long version)
     {

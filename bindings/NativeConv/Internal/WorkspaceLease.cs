@@ -11,7 +11,9 @@ internal readonly unsafe ref struct WorkspaceLease : IDisposable
         long bytes = workspace?.Bytes ?? 0;
         if (bytes < neededBytes)
         {
-            throw new ArgumentException($"workspace must have at least {neededBytes} bytes; it has {bytes}.", nameof(workspace));
+            throw new ArgumentException(
+                $"workspace must have at least {neededBytes} bytes; it has {bytes}.",
+                nameof(workspace));
         }
 
         if (workspace is null)

@@ -1,8 +1,8 @@
 namespace NativeConv.Internal;
 
 /// <summary>
-/// Workspaces that are free. Each grows to the largest size asked for; there are never more free ones than
-/// processors. Not thread-safe: the layer's lock guards it.
+/// Workspaces that are free. Each grows to the largest size asked for; there are never more free
+/// ones than processors. Not thread-safe: the layer's lock guards it.
 /// </summary>
 internal sealed class WorkspacePool
 {

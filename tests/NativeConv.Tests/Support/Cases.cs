@@ -1,8 +1,8 @@
 namespace NativeConv.Tests.Support;
 
 /// <summary>
-/// Geometries that every pass is tested with, by name. In most of them no two sizes are equal, so that
-/// an exchange of any two shows.
+/// Geometries that every pass is tested with, by name. In most of them no two sizes are equal, so
+/// that an exchange of any two shows.
 /// </summary>
 internal static class Cases
 {
@@ -19,10 +19,27 @@ internal static class Cases
         ["stride larger than kernel"] = Make(1, 2, 3, 9, 11, kernel: (2, 1), stride: (3, 4)),
         ["leftover rows never read"] = Make(1, 2, 3, 10, 9, kernel: (3, 2), stride: (4, 3)),
         ["dilations"] = Make(1, 3, 4, 9, 12, kernel: (3, 2), dilation: (2, 3), pads: (2, 1, 0, 3)),
-        ["stride and dilation"] = Make(2, 2, 3, 13, 10, kernel: (2, 3), stride: (3, 2), dilation: (3, 2), pads: (0, 4, 1, 2)),
+        ["stride and dilation"] = Make(
+            2,
+            2,
+            3,
+            13,
+            10,
+            kernel: (2, 3),
+            stride: (3, 2),
+            dilation: (3, 2),
+            pads: (0, 4, 1, 2)),
         ["groups"] = Make(2, 6, 9, 5, 7, groups: 3, pads: (1, 1, 1, 1)),
         ["depthwise"] = Make(2, 21, 21, 6, 9, groups: 21, pads: (1, 1, 1, 1)),
-        ["depthwise with multiplier"] = Make(1, 5, 15, 7, 6, groups: 5, stride: (2, 1), pads: (1, 2, 0, 1)),
+        ["depthwise with multiplier"] = Make(
+            1,
+            5,
+            15,
+            7,
+            6,
+            groups: 5,
+            stride: (2, 1),
+            pads: (1, 2, 0, 1)),
         ["no bias"] = Make(1, 3, 5, 6, 4, pads: (1, 1, 1, 1)) with { HasBias = false },
         ["one channel, one filter"] = Make(3, 1, 1, 6, 5, kernel: (2, 3)),
         ["batch of 0"] = Make(0, 3, 4, 5, 6),
@@ -32,8 +49,13 @@ internal static class Cases
 
     public static Activation[] Activations { get; } =
     [
-        Activation.Linear, Activation.Relu, Activation.LeakyRelu(0.5f), Activation.Clip(-3, 40),
-        Activation.Sigmoid, Activation.Tanh, Activation.Elu(0.5f),
+        Activation.Linear,
+        Activation.Relu,
+        Activation.LeakyRelu(0.5f),
+        Activation.Clip(-3, 40),
+        Activation.Sigmoid,
+        Activation.Tanh,
+        Activation.Elu(0.5f),
     ];
 
     public static ConvolutionDescriptor Get(string name) => Geometries[name];
@@ -50,7 +72,8 @@ internal static class Cases
         return data;
     }
 
-    /// <summary>Every algorithm that serves the problem on every instruction set of this machine, and the plan's own choice.</summary>
+    /// <summary>Every algorithm that serves the problem on every instruction set of this machine,
+    /// and the plan's own choice.</summary>
     public static IEnumerable<ConvolutionPlan> Plans(ConvolutionDescriptor descriptor)
     {
         yield return new ConvolutionPlan(descriptor);
@@ -61,7 +84,9 @@ internal static class Cases
                 ConvolutionPlan plan;
                 try
                 {
-                    plan = new(descriptor, new() { MaxInstructionSet = set, Algorithm = algorithm });
+                    plan = new(
+                        descriptor,
+                        new() { MaxInstructionSet = set, Algorithm = algorithm });
                 }
                 catch (NotSupportedException)
                 {
@@ -83,7 +108,8 @@ internal static class Cases
         (int H, int W)? kernel = null,
         (int H, int W)? stride = null,
         (int H, int W)? dilation = null,
-        (int Top, int Left, int Bottom, int Right) pads = default) => new()
+        (int Top, int Left, int Bottom, int Right) pads = default) =>
+        new()
         {
             Batch = batch,
             InputChannels = inputChannels,

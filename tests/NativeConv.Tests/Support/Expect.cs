@@ -2,7 +2,8 @@ namespace NativeConv.Tests.Support;
 
 internal static class Expect
 {
-    /// <summary>Half the distance from 1 to the next float: the relative error of one rounding.</summary>
+    /// <summary>Half the distance from 1 to the next float: the relative error of one
+    /// rounding.</summary>
     public const double Unit = 1.0 / (1 << 24);
 
     public static void Exact(double[] expected, float[] actual, string what)
@@ -10,19 +11,28 @@ internal static class Expect
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
         {
-            // Not Assert.Equal, which makes 0 and -0 differ; their order is not part of any promise.
-            Assert.True(expected[i] == actual[i], $"{what}[{i}] should be {expected[i]}; it is {actual[i]}.");
+            // Not Assert.Equal, which makes 0 and -0 differ; their order is not part of any
+            // promise.
+            Assert.True(
+                expected[i] == actual[i],
+                $"{what}[{i}] should be {expected[i]}; it is {actual[i]}.");
         }
     }
 
     /// <summary>|actual - expected| is at most the bound of the element; NaN is never.</summary>
-    public static void Within(double[] expected, Func<int, double> bound, float[] actual, string what)
+    public static void Within(
+        double[] expected,
+        Func<int, double> bound,
+        float[] actual,
+        string what)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
         {
             double error = Math.Abs(expected[i] - actual[i]);
-            Assert.True(error <= bound(i), $"{what}[{i}] should be {expected[i]} within {bound(i)}; it is {actual[i]}.");
+            Assert.True(
+                error <= bound(i),
+                $"{what}[{i}] should be {expected[i]} within {bound(i)}; it is {actual[i]}.");
         }
     }
 
@@ -35,8 +45,12 @@ internal static class Expect
         Assert.Contains(text, e.Message, StringComparison.Ordinal);
     }
 
-    public static string RepoRoot { get; } = typeof(Expect).Assembly
-        .GetCustomAttributes(typeof(System.Reflection.AssemblyMetadataAttribute), false)
-        .Cast<System.Reflection.AssemblyMetadataAttribute>()
-        .Single(attribute => attribute.Key == "RepoRoot").Value!;
+    public static string RepoRoot { get; } =
+        typeof(Expect)
+            .Assembly.GetCustomAttributes(
+                typeof(System.Reflection.AssemblyMetadataAttribute),
+                false)
+            .Cast<System.Reflection.AssemblyMetadataAttribute>()
+            .Single(attribute => attribute.Key == "RepoRoot")
+            .Value!;
 }

@@ -3,14 +3,17 @@ namespace NativeConv.Tests.Support;
 internal static class Fill
 {
     /// <summary>
-    /// Integers of at most 8. A product of two, times a derivative that is a multiple of 1/4, is at most
-    /// 256 quarters, so sums of up to 2^16 products have at most 24 bits: exact in any order.
+    /// Integers of at most 8. A product of two, times a derivative that is a multiple of 1/4, is at
+    /// most 256 quarters, so sums of up to 2^16 products have at most 24 bits: exact in any order.
     /// </summary>
-    public static float[] Integers(int length, int seed) => Make(length, seed, random => random.Next(-8, 9));
+    public static float[] Integers(int length, int seed) =>
+        Make(length, seed, random => random.Next(-8, 9));
 
-    public static float[] Real(int length, int seed) => Make(length, seed, random => (float)((2 * random.NextDouble()) - 1));
+    public static float[] Real(int length, int seed) =>
+        Make(length, seed, random => (float)((2 * random.NextDouble()) - 1));
 
-    /// <summary>Values that the activation can have, on which its derivative is a multiple of 1/4 and exact.</summary>
+    /// <summary>Values that the activation can have, on which its derivative is a multiple of 1/4
+    /// and exact.</summary>
     public static float[] Saved(Activation f, int length, int seed)
     {
         float[] values = f.Kind switch

@@ -3,26 +3,43 @@ namespace NativeConv.Tests.Support;
 /// <summary>Runs the passes of a plan with buffers of its own, poisoned beforehand.</summary>
 internal static class Runner
 {
-    public static float[] Forward(ConvolutionPlan plan, float[] input, float[] weights, float[] bias, int maxThreads = 0)
+    public static float[] Forward(
+        ConvolutionPlan plan,
+        float[] input,
+        float[] weights,
+        float[] bias,
+        int maxThreads = 0)
     {
         float[] output = Poisoned(plan.OutputLength);
         using PackedWeights packed = plan.PackWeights(ConvolutionPass.Forward, weights);
-        using ConvolutionWorkspace workspace = new(plan.GetWorkspaceBytes(ConvolutionPass.Forward, maxThreads));
+        using ConvolutionWorkspace workspace = new(
+            plan.GetWorkspaceBytes(ConvolutionPass.Forward, maxThreads));
         plan.Forward(input, packed, bias, output, workspace, maxThreads);
         return output;
     }
 
-    public static float[] BackwardInput(ConvolutionPlan plan, float[] gradOutput, float[] output, float[] weights, int maxThreads = 0)
+    public static float[] BackwardInput(
+        ConvolutionPlan plan,
+        float[] gradOutput,
+        float[] output,
+        float[] weights,
+        int maxThreads = 0)
     {
         float[] gradInput = Poisoned(plan.InputLength);
         using PackedWeights packed = plan.PackWeights(ConvolutionPass.BackwardInput, weights);
-        using ConvolutionWorkspace workspace = new(plan.GetWorkspaceBytes(ConvolutionPass.BackwardInput, maxThreads));
+        using ConvolutionWorkspace workspace = new(
+            plan.GetWorkspaceBytes(ConvolutionPass.BackwardInput, maxThreads));
         plan.BackwardInput(gradOutput, output, packed, gradInput, workspace, maxThreads);
         return gradInput;
     }
 
     public static (float[] Weights, float[] Bias) BackwardWeights(
-        ConvolutionPlan plan, float[] input, float[] gradOutput, float[] output, float? accumulateOn = null, int maxThreads = 0)
+        ConvolutionPlan plan,
+        float[] input,
+        float[] gradOutput,
+        float[] output,
+        float? accumulateOn = null,
+        int maxThreads = 0)
     {
         float[] gradWeights = Poisoned(plan.WeightsLength);
         float[] gradBias = Poisoned(plan.BiasLength);
@@ -32,8 +49,17 @@ internal static class Runner
             Array.Fill(gradBias, start);
         }
 
-        using ConvolutionWorkspace workspace = new(plan.GetWorkspaceBytes(ConvolutionPass.BackwardWeights, maxThreads));
-        plan.BackwardWeights(input, gradOutput, output, gradWeights, gradBias, accumulateOn is not null, workspace, maxThreads);
+        using ConvolutionWorkspace workspace = new(
+            plan.GetWorkspaceBytes(ConvolutionPass.BackwardWeights, maxThreads));
+        plan.BackwardWeights(
+            input,
+            gradOutput,
+            output,
+            gradWeights,
+            gradBias,
+            accumulateOn is not null,
+            workspace,
+            maxThreads);
         return (gradWeights, gradBias);
     }
 
