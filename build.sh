@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds, tests and runs NativeConv. How, CMakePresets.json, the CMakeLists.txt and the project
-# files know; this script puts it in order and sees to what a fresh machine lacks.
+# Builds, tests and runs NativeConv: puts in order what CMakePresets.json, the CMakeLists.txt and the
+# project files describe, and sees to what a fresh machine lacks.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 usage='usage: ./build.sh VERB [arguments]
@@ -54,8 +54,7 @@ step() {
 neon_tests() { compile linux-arm64 && ctest --preset linux-arm64 -j "$jobs"; }
 run_tests() {
     local neon='NEON tests under qemu'
-    trap 'exit 130' INT
-    cd "$root"
+    trap 'exit 130' INT && cd "$root"
     step 'C++ tests' ctest --preset release -j "$jobs"
     if [[ $(uname -m) == a*64 && $(uname -m) != amd64 ]]; then
         summary+=("$neon: not needed, this is arm64")
