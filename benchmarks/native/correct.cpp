@@ -33,7 +33,7 @@ Row check_job(const Job& job, Problem* integers, Problem* reals) {
         }
         const Comparison comparison = problem->compare(job.pass, false, results);
         if (problem == reals) {
-            row.max_error = comparison.max_error;
+            row.max_error = comparison.error;
             row.error_bound = comparison.bound;
         }
         if (comparison.ok) continue;

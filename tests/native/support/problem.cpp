@@ -34,25 +34,19 @@ std::vector<float> saved_outputs(const nconv_conv2d_desc& desc, size_t count, Da
 
 void compare_values(const char* what, const std::vector<float>& actual, const Expected& expected,
                     const std::vector<float>* old_values, Comparison* comparison) {
-    double worst = -1;
     for (size_t i = 0; i < actual.size(); ++i) {
         const double old_value = old_values ? (*old_values)[i] : 0;
         const double value = expected.values[i] + old_value;
-        // Adding to an old value is one more rounding of the sum of both.
-        const double bound =
-            expected.bounds.empty()
-                ? 0
-                : expected.bounds[i] * (1 + kHalfUlp) +
-                      (old_values ? kHalfUlp * (std::fabs(old_value) + std::fabs(value)) : 0);
+        double bound = expected.bounds.empty() ? 0 : expected.bounds[i];
+        // Adding to an old value is one more rounding, of the sum of both.
+        if (bound > 0 && old_values)
+            bound += kHalfUlp * (bound + std::fabs(old_value) + std::fabs(value));
         const double error = std::fabs(actual[i] - value);
-        const bool good = error <= bound;  // false for NaN
-        const double ratio = bound > 0 ? error / bound : (error > 0 ? 1e300 : 0);
-        comparison->max_error = std::max(comparison->max_error, good ? error : std::fmax(error, 0));
-        if (ratio > worst) {
-            worst = ratio;
-            comparison->bound = std::max(comparison->bound, bound);
+        if (error * comparison->bound >= comparison->error * bound && error > 0) {
+            comparison->error = error;
+            comparison->bound = bound;
         }
-        if (good || !comparison->ok) continue;
+        if (error <= bound || !comparison->ok) continue;  // a NaN fails
         std::ostringstream text;
         text.precision(9);
         text << what << "[" << i << "] is " << actual[i] << ", expected " << value;
@@ -157,13 +151,12 @@ Comparison Problem::compare(nconv_pass pass, bool accumulate, const Results& res
     return comparison;
 }
 
-Comparison Problem::check(nconv_pass pass, const RunOptions& options, bool accumulate) {
+Comparison Problem::check(nconv_pass pass, const RunOptions& options, Placement placement) {
     Convolution convolution(desc_, options);
     Results results;
     nconv_status status = convolution.status();
-    if (status == NCONV_STATUS_OK)
-        status = run(pass, &convolution, options.placement, accumulate, &results);
-    if (status == NCONV_STATUS_OK) return compare(pass, accumulate, results);
+    if (status == NCONV_STATUS_OK) status = run(pass, &convolution, placement, false, &results);
+    if (status == NCONV_STATUS_OK) return compare(pass, false, results);
     Comparison comparison;
     comparison.failure = nconv_status_text(status);
     return comparison;

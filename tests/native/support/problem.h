@@ -26,9 +26,9 @@ struct Results {
 
 struct Comparison {
     bool ok = false;
-    double max_error = 0;  // over all elements
-    double bound = 0;      // where the error is largest in units of its bound
-    std::string failure;   // the first element that differs, or a status
+    double error = 0;     // of the element whose error is the largest part of its bound,
+    double bound = 0;     // and its bound; 0 if results must be equal
+    std::string failure;  // the first element that differs, or a status
 };
 
 class Problem {
@@ -48,7 +48,7 @@ public:
                      bool accumulate, Results* results) const;
 
     // Runs and compares with the reference, which is computed once per pass.
-    Comparison check(nconv_pass pass, const RunOptions& options, bool accumulate = false);
+    Comparison check(nconv_pass pass, const RunOptions& options, Placement placement = {});
     Comparison compare(nconv_pass pass, bool accumulate, const Results& results);
     const ExpectedGradients& expected(nconv_pass pass);
 

@@ -1,0 +1,100 @@
+#include "common.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace nconv_test {
+
+nconv_conv2d_desc small_desc() { return parsed("g1mb2_ic5ih7iw9_oc6_kh3kw2sh1sw2ph1pw1dh0dw1"); }
+
+nconv_conv2d_desc parsed(const std::string& text, int32_t layout) {
+    Descriptor descriptor{};
+    EXPECT_EQ(parse_descriptor(text, &descriptor), "") << text;
+    descriptor.desc.layout = layout;
+    return descriptor.desc;
+}
+
+std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options) {
+    const char* isa = nconv_isa_name(static_cast<nconv_isa>(options.isa));
+    return format_descriptor(desc) + (desc.layout == NCONV_LAYOUT_NCHW ? " nchw " : " nhwc ") +
+           pass_name(pass) + " isa " + (isa ? isa : "auto") + " algorithm " +
+           (options.algorithm ? options.algorithm : "auto") + " threads " +
+           std::to_string(options.threads) + " activation " + std::to_string(desc.activation) +
+           " bias " + std::to_string(desc.has_bias);
+}
+
+std::vector<Variant> variants(const nconv_conv2d_desc& desc, uint64_t* counter) {
+    static const std::vector<std::string> names = algorithm_names();
+    static const Placement kTensors[] = {{Placement::kEnd, 0},  {Placement::kStart, 0},
+                                         {Placement::kEnd, 12}, {Placement::kStart, 4},
+                                         {Placement::kEnd, 60}, {Placement::kStart, 28}};
+    static const Placement kScratch[] = {{Placement::kEnd, 0},
+                                         {Placement::kStart, 0},
+                                         {Placement::kEnd, 1},
+                                         {Placement::kStart, 20},
+                                         {Placement::kStart, 64}};
+    std::vector<Variant> result;
+    for (nconv_isa isa : supported_isas())
+        for (const std::string& name : names) {
+            Variant variant;
+            variant.algorithm = name;
+            variant.options.isa = isa;
+            variant.options.algorithm = name.c_str();
+            if (Convolution(desc, variant.options).status() == NCONV_STATUS_UNSUPPORTED_ALGORITHM)
+                continue;
+            const uint64_t turn = (*counter)++;
+            variant.options.threads = static_cast<int32_t>(1 + turn % 3);
+            variant.options.placement = kScratch[turn % 5];
+            variant.placement = kTensors[turn / 3 % 6];
+            result.push_back(variant);
+        }
+    return result;
+}
+
+void Coverage::add(const Expected& expected) {
+    ++runs;
+    values += expected.values.size();
+    for (double value : expected.values) nonzero += value != 0;
+}
+
+void Coverage::expect_meaningful() const {
+    EXPECT_GT(runs, 0u);
+    EXPECT_GT(nonzero * 2, values) << "most of what was compared is zero";
+}
+
+void check_all(const nconv_conv2d_desc& desc, Data data, uint64_t* counter, Coverage* coverage) {
+    Problem problem(desc, data, *counter + 1);
+    for (const Variant& variant : variants(desc, counter)) {
+        Convolution convolution(desc, variant.options);
+        ASSERT_EQ(convolution.status(), NCONV_STATUS_OK) << format_descriptor(desc);
+        for (nconv_pass pass : kPasses) {
+            ASSERT_EQ(convolution.algorithm(pass), variant.algorithm);
+            const bool accumulate = variant.options.threads == 2;
+            Results results;
+            ASSERT_EQ(problem.run(pass, &convolution, variant.placement, accumulate, &results),
+                      NCONV_STATUS_OK)
+                << describe(desc, pass, variant.options);
+            const Comparison comparison = problem.compare(pass, accumulate, results);
+            ASSERT_TRUE(comparison.ok)
+                << comparison.failure << "\n  " << describe(desc, pass, variant.options);
+            coverage->add(problem.expected(pass).weights);
+        }
+    }
+}
+
+std::string shape_file(const std::string& name) {
+    const char* directory = std::getenv("NCONV_TEST_SHAPES");
+    return std::string(directory ? directory : NCONV_TEST_SHAPES) + "/" + name;
+}
+
+uint64_t hash_bits(const std::vector<float>& values, uint64_t hash) {
+    for (float value : values) {
+        uint32_t bits;
+        std::memcpy(&bits, &value, sizeof bits);
+        for (int byte = 0; byte < 4; ++byte)
+            hash = (hash ^ (bits >> 8 * byte & 0xFF)) * 0x100000001B3ull;
+    }
+    return hash;
+}
+
+}  // namespace nconv_test

@@ -1,0 +1,55 @@
+// Helpers of the native tests.
+#ifndef NATIVECONV_TESTS_NATIVE_COMMON_H
+#define NATIVECONV_TESTS_NATIVE_COMMON_H
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "descriptor.h"
+#include "problem.h"
+#include "run.h"
+
+namespace nconv_test {
+
+// A problem of h and w that differ in everything: a mix-up of the two cannot hide.
+nconv_conv2d_desc small_desc();
+
+// parse_descriptor that fails the test, with a layout.
+nconv_conv2d_desc parsed(const std::string& text, int32_t layout = NCONV_LAYOUT_NCHW);
+
+std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options);
+
+// One per instruction set and algorithm that accepts desc. Threads (1, 2, 3) and placements rotate
+// with *counter, so that a test over many shapes meets every combination.
+struct Variant {
+    RunOptions options;
+    std::string algorithm;  // what options.algorithm points to
+    Placement placement;    // of the tensors
+};
+std::vector<Variant> variants(const nconv_conv2d_desc& desc, uint64_t* counter);
+
+// Adds up how much a test has compared, and how much of it was not zero.
+struct Coverage {
+    uint64_t runs = 0;
+    uint64_t values = 0;
+    uint64_t nonzero = 0;
+
+    void add(const Expected& expected);
+    // Fails the test if it compared mostly zeros.
+    void expect_meaningful() const;
+};
+
+// Runs every pass of desc in every variant and compares with the reference.
+void check_all(const nconv_conv2d_desc& desc, Data data, uint64_t* counter, Coverage* coverage);
+
+// The path of a file in tests/shapes.
+std::string shape_file(const std::string& name);
+
+// 64-bit FNV-1a over the bits of the values.
+uint64_t hash_bits(const std::vector<float>& values, uint64_t hash = 0xCBF29CE484222325ull);
+
+}  // namespace nconv_test
+
+#endif  // NATIVECONV_TESTS_NATIVE_COMMON_H
