@@ -260,6 +260,40 @@ public class PlanTests
         }
     }
 
+    /// <summary>Every distance of 4 bytes from a cache line, all buffers of a call differently.</summary>
+    [Theory]
+    [InlineData(TensorLayout.Nchw)]
+    [InlineData(TensorLayout.Nhwc)]
+    public void Forward_AnyBufferAlignment_GivesTheSameBits(TensorLayout layout)
+    {
+        ConvolutionDescriptor descriptor = Cases.Get("wide vector tail") with { Layout = layout };
+        using ConvolutionPlan plan = new(descriptor);
+        float[] input = Fill.Real((int)plan.InputLength, 29);
+        float[] weights = Fill.Real((int)plan.WeightsLength, 30);
+        float[] bias = Fill.Real((int)plan.BiasLength, 31);
+        float[] expected = Runner.Forward(plan, input, weights, bias);
+        long bytes = plan.GetWorkspaceBytes(ConvolutionPass.Forward);
+        using ConvolutionWorkspace workspace = new(bytes);
+        for (int offset = 0; offset < 16; offset++)
+        {
+            Span<float> x = Shifted(input, offset);
+            using PackedWeights packed = plan.PackWeights(
+                ConvolutionPass.Forward,
+                Shifted(weights, (offset * 3) + 1));
+            Span<float> y = Shifted(new float[expected.Length], (offset * 5) + 2);
+            plan.Forward(x, packed, Shifted(bias, (offset * 7) + 3), y, workspace);
+            Assert.Equal(expected, y.ToArray());
+        }
+
+        static Span<float> Shifted(float[] values, int offset)
+        {
+            float[] memory = new float[values.Length + 128];
+            Span<float> span = memory.AsSpan(offset, values.Length);
+            values.CopyTo(span);
+            return span;
+        }
+    }
+
     /// <summary>With y = conv(x, w), y·g = x·gradInput = w·gradWeights; all are integers.</summary>
     [Theory]
     [MemberData(nameof(Cases.ByLayout), MemberType = typeof(Cases))]
