@@ -26,7 +26,8 @@ internal sealed class Classifier : IDisposable
         _classes = classes;
         _layers =
         [
-            Layer(1, 16, kernel: 5, stride: 1),
+            // Starts small (Glorot, std. dev. 0.07), so that its filters, when shown, are learned and not the random start.
+            Layer(1, 16, kernel: 5, stride: 1, initializer: Initializer.GlorotNormal(seed: 1)),
             Layer(16, 32, kernel: 3, stride: 2),
             Layer(32, 48, kernel: 3, stride: 2),
             Layer(48, 64, kernel: 3, stride: 1),
@@ -81,10 +82,6 @@ internal sealed class Classifier : IDisposable
         return (double)correct / images.Count;
     }
 
-    /// <summary>The plan of every layer for a batch, in the library's own words.</summary>
-    public IEnumerable<string> Describe(int batch) =>
-        _layers.Zip(Shapes(batch), (layer, shape) => layer.Describe(shape));
-
     public void Dispose()
     {
         foreach (Conv2D layer in _layers)
@@ -93,7 +90,8 @@ internal sealed class Classifier : IDisposable
         }
     }
 
-    private static Conv2D Layer(int channels, int filters, int kernel, int stride, Activation? activation = null) =>
+    private static Conv2D Layer(
+        int channels, int filters, int kernel, int stride, Activation? activation = null, Initializer? initializer = null) =>
         new(channels, filters, new Conv2DOptions
         {
             KernelHeight = kernel,
@@ -103,7 +101,7 @@ internal sealed class Classifier : IDisposable
             Activation = activation ?? Activation.Relu,
 
             // A seed makes a run repeatable to the last bit: the library's sums do not depend on threads.
-            WeightInitializer = Initializer.HeNormal(seed: filters),
+            WeightInitializer = initializer ?? Initializer.HeNormal(seed: channels),
         });
 
     /// <summary>The shape of each layer for a batch. A layer remembers the plans of the last few.</summary>

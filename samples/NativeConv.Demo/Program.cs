@@ -10,18 +10,18 @@ var image = new Option<string?>("--image")
 };
 var data = new Option<string?>("--data")
 {
-    Description = "A folder with the four IDX files of MNIST or Fashion-MNIST, plain or .gz. Without it ten classes of shapes are rendered.",
+    Description = "A folder with the four IDX files of MNIST or Fashion-MNIST, plain or .gz. Without it shapes are rendered.",
     HelpName = "folder",
 };
 var output = new Option<string>("--output")
 {
     Description = "The folder for the PNG files; made if it is missing.",
     HelpName = "folder",
-    DefaultValueFactory = _ => "demo-output",
+    DefaultValueFactory = _ => Path.Combine("artifacts", "demo"),
 };
 var epochs = new Option<int?>("--epochs")
 {
-    Description = "How often training sees each image, 1 to 1000. Without it: about 80,000 images in all.",
+    Description = "How often training sees each image, 1 to 1000. Without it: about 60,000 images in all.",
     HelpName = "number",
 };
 epochs.Validators.Add(result =>
@@ -41,7 +41,8 @@ OnRun(train, (result, cancel) => Train(LoadData(result), result.GetValue(epochs)
 var speed = new Command("speed", "Compare results and times with plain C# loops.");
 OnRun(speed, (_, cancel) => Compare(cancel));
 
-var all = new RootCommand("NativeConv at work: filters a picture, trains a classifier, and compares itself with plain C#. Without a command: all three.")
+var all = new RootCommand(
+    "NativeConv at work: filters a picture, trains a classifier, compares itself with plain C#. Without a command: all three.")
 {
     image, data, epochs, output, filters, train, speed,
 };
@@ -62,7 +63,7 @@ RgbImage LoadPicture(ParseResult result) =>
     result.GetValue(image) is { } path ? RgbImage.Load(path) : Scene.Render();
 
 Dataset LoadData(ParseResult result) =>
-    result.GetValue(data) is { } folder ? IdxDataset.Load(folder) : RenderedDataset.Create(trainCount: 8000, testCount: 2000);
+    result.GetValue(data) is { } folder ? IdxDataset.Load(folder) : RenderedDataset.Create(trainCount: 20_000, testCount: 4000);
 
 string OutputFolder(ParseResult result)
 {

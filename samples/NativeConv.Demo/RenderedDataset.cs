@@ -4,8 +4,8 @@ namespace NativeConv.Demo;
 
 /// <summary>
 /// Ten classes of shapes in pictures of 28 x 28 pixels, for those who have no data set at hand. Place,
-/// size, angle, brightness (light on dark and dark on light), shading of the background and noise are
-/// random, so that no single pixel tells anything about the class.
+/// size, angle, brightness, contrast, shading of the background and noise are random, so that no single
+/// pixel tells anything about the class.
 /// </summary>
 internal static class RenderedDataset
 {
@@ -51,8 +51,8 @@ internal static class RenderedDataset
         var centre = new Vector2(Between(-3, 3) + (Size / 2f), Between(-3, 3) + (Size / 2f));
         (float sin, float cos) = MathF.SinCos(Between(0, 2 * MathF.PI));
 
-        float contrast = Between(0.3f, 0.7f) * (random.Next(2) == 0 ? 1 : -1);
-        float background = contrast > 0 ? Between(0, 1 - contrast) : Between(-contrast, 1);
+        float contrast = Between(0.3f, 0.7f);
+        float background = Between(0, 1 - contrast);
         var shading = new Vector2(Between(-0.2f, 0.2f), Between(-0.2f, 0.2f)) / Size;
         float noise = Between(0.02f, 0.12f);
 

@@ -86,7 +86,8 @@ internal static class Scene
                 - (14 * MathF.Sin((x * 0.031f) + (2 * phase)))
                 - (5 * (1 + nearness) * MathF.Sin((x * 0.11f) + (3 * phase)));
             var colour = Vector3.Lerp(new(0.62f, 0.63f, 0.74f), new(0.16f, 0.24f, 0.26f), nearness);
-            Paint(image, p => Crest(p.X) - p.Y, p => colour * (1 - (0.15f * MathF.Max(0, MathF.Sin((p.X + p.Y) * 0.16f)))));
+            Vector3 Slopes(Vector2 p) => colour * (1 - (0.15f * MathF.Max(0, MathF.Sin((p.X + p.Y) * 0.16f))));
+            Paint(image, p => Crest(p.X) - p.Y, Slopes);
         }
     }
 
@@ -113,8 +114,8 @@ internal static class Scene
             return light * (red ? new Vector3(0.86f, 0.20f, 0.18f) : new Vector3(0.98f, 0.93f, 0.82f));
         }
 
-        Vector2[] skirt = [s_balloon + new Vector2(-46, 24), s_balloon + new Vector2(46, 24), s_balloon + new Vector2(12, 78), s_balloon + new Vector2(-12, 78)];
-        Paint(image, p => MathF.Min((p - s_balloon).Length() - 52, Shapes.Polygon(p, skirt)), Stripes);
+        Vector2[] skirt = [new(-46, 24), new(46, 24), new(12, 78), new(-12, 78)];
+        Paint(image, p => MathF.Min((p - s_balloon).Length() - 52, Shapes.Polygon(p - s_balloon, skirt)), Stripes);
         Paint(image, p => Shapes.Box(p - s_balloon - new Vector2(0, 98), new(12, 9)), _ => new(0.36f, 0.23f, 0.13f));
         foreach (float x in new[] { -9f, 9f })
         {
@@ -131,9 +132,9 @@ internal static class Scene
             return x < 1.5f || y < 1.5f ? new(0.80f, 0.76f, 0.70f) : new(0.66f, 0.31f, 0.22f);
         }
 
-        Vector2[] roof = [s_house + new Vector2(-98, -50), s_house + new Vector2(0, -120), s_house + new Vector2(98, -50)];
+        Vector2[] roof = [new(-98, -50), new(0, -120), new(98, -50)];
         Paint(image, p => Shapes.Box(p - s_house, new(80, 52)), Bricks);
-        Paint(image, p => Shapes.Polygon(p, roof), p => new Vector3(0.30f, 0.20f, 0.22f) * (p.Y % 9 < 2 ? 0.6f : 1));
+        Paint(image, p => Shapes.Polygon(p - s_house, roof), p => new Vector3(0.30f, 0.20f, 0.22f) * (p.Y % 9 < 2 ? 0.6f : 1));
         Paint(image, p => Shapes.Box(p - s_house - new Vector2(0, 24), new(16, 28)), _ => new(0.24f, 0.34f, 0.30f));
         foreach (float x in new[] { -46f, 46f })
         {
