@@ -11,6 +11,8 @@ namespace NativeConv.Demo;
 /// </summary>
 internal static class ImageFilters
 {
+    private const int Runs = 5;
+
     private static readonly float[] s_sobelX = [-1, 0, 1, -2, 0, 2, -1, 0, 1];
     private static readonly float[] s_sobelY = [-1, -2, -1, 0, 0, 0, 1, 2, 1];
     private static readonly float[] s_sharpen = [-0.25f, -0.5f, -0.25f, -0.5f, 4, -0.5f, -0.25f, -0.5f, -0.25f];
@@ -93,15 +95,25 @@ internal static class ImageFilters
         return (result, time);
     }
 
-    /// <summary>Runs the layer over the picture, its edge repeated outwards. The time is the convolution's alone.</summary>
+    /// <summary>
+    /// Runs the layer over the picture, its edge repeated outwards. The time is the convolution's alone, the
+    /// least of some runs.
+    /// </summary>
     private static (float[] Output, TimeSpan Time) Run(Conv2D conv, RgbImage image, int border)
     {
         RgbImage framed = RepeatEdge(image, border);
         Conv2DShape shape = conv.GetShape(batch: 1, framed.Height, framed.Width);
         float[] output = conv.Forward(shape, framed.Pixels);
-        var clock = Stopwatch.StartNew();
-        conv.Forward(shape, framed.Pixels, output);
-        return (output, clock.Elapsed);
+        TimeSpan fastest = TimeSpan.MaxValue;
+        for (int i = 0; i < Runs; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            conv.Forward(shape, framed.Pixels, output);
+            TimeSpan time = Stopwatch.GetElapsedTime(start);
+            fastest = time < fastest ? time : fastest;
+        }
+
+        return (output, fastest);
     }
 
     /// <summary>
