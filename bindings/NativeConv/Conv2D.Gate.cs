@@ -109,7 +109,7 @@ public sealed partial class Conv2D
         _plans.Find(batch, height, width)
         ?? _plans.Add(LayerPlan.Create(InputChannels, Filters, Options, batch, height, width));
 
-    private Call Begin(Conv2DShape shape, bool forward, bool gradInput)
+    internal Call Begin(Conv2DShape shape, bool forward, bool gradInput)
     {
         lock (_gate)
         {
@@ -176,7 +176,7 @@ public sealed partial class Conv2D
     }
 
     /// <summary>One running pass: what it uses stays alive until <see cref="Dispose"/>.</summary>
-    private readonly ref struct Call(
+    internal readonly ref struct Call(
         Conv2D layer,
         CachedPlan cached,
         PackedWeights? packed,

@@ -278,7 +278,9 @@ typedef struct nconv_plan_info {
     int64_t forward_packed_bytes; /* packed weights for nconv_forward */
     int64_t backward_input_packed_bytes;
     /* Two plans with equal values take the same packed weights. They depend on channels, groups,
-     * kernel, stride, dilation, layout, instruction set and algorithm, today on nothing else. */
+     * kernel, stride, dilation, layout, instruction set and algorithm; that of backward_input with a
+     * stride above 1 also on the padding modulo the stride and on whether the input is smaller than
+     * the stride. Today on nothing else, and never on the batch. */
     uint64_t forward_packed_format;
     uint64_t backward_input_packed_format;
 } nconv_plan_info;
@@ -297,7 +299,7 @@ NCONV_API void nconv_plan_destroy(nconv_plan* plan);
 NCONV_API nconv_status nconv_plan_get_info(const nconv_plan* plan, nconv_plan_info* info);
 
 /* The bytes of workspace a pass needs when at most that many threads run it; 0 threads means
- * nconv_thread_count(). Does not grow with the batch.
+ * nconv_thread_count(). Bounded by a size that does not depend on the batch.
  * Statuses: INVALID_PLAN, INVALID_PASS, INVALID_THREADS, INVALID_RESULT, SIZE_OVERFLOW. */
 NCONV_API nconv_status nconv_plan_workspace_bytes(const nconv_plan* plan, nconv_pass pass,
                                                   int32_t threads, int64_t* bytes);
@@ -349,7 +351,7 @@ typedef struct nconv_forward_args {
     int64_t input_count;
     const void* packed_weights; /* of nconv_pack_weights for NCONV_PASS_FORWARD */
     int64_t packed_weights_bytes;
-    const float* bias; /* null, with count 0, exactly if the descriptor has none */
+    const float* bias; /* not read if the descriptor has none; its count is 0 then */
     int64_t bias_count;
     float* output;
     int64_t output_count;
@@ -368,7 +370,7 @@ typedef struct nconv_backward_input_args {
     int32_t reserved;     /* 0 */
     const float* grad_output;
     int64_t grad_output_count;
-    const float* output; /* of nconv_forward; null, with count 0, is allowed for a linear activation */
+    const float* output; /* of nconv_forward; not read if the activation is linear */
     int64_t output_count;
     const void* packed_weights; /* of nconv_pack_weights for NCONV_PASS_BACKWARD_INPUT */
     int64_t packed_weights_bytes;
@@ -398,7 +400,7 @@ typedef struct nconv_backward_weights_args {
     int64_t output_count;
     float* grad_weights; /* in the descriptor's layout of the weights */
     int64_t grad_weights_count;
-    float* grad_bias; /* null, with count 0, exactly if the descriptor has no bias */
+    float* grad_bias; /* not written if the descriptor has no bias; its count is 0 then */
     int64_t grad_bias_count;
     void* workspace;
     int64_t workspace_bytes;

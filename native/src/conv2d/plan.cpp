@@ -20,10 +20,17 @@ const Algorithm* find_algorithm(const char* name) {
 // FNV-1a over everything the arrangement of packed weights may depend on.
 uint64_t packed_format(const Context& context, nconv_pass pass, int algorithm) {
     const Problem& p = context.problem;
-    const int64_t key[] = {p.layout,          p.groups,           p.input_channels,  p.output_channels,
-                           p.height.kernel,   p.width.kernel,     p.height.stride,   p.width.stride,
-                           p.height.dilation, p.width.dilation,   p.height.pad_before,
-                           p.width.pad_before, context.kernels->isa, pass,           algorithm};
+    // Which taps share a phase of backward_input follows from the padding modulo the stride.
+    const auto phase = [&](const Axis& a) {
+        return pass == NCONV_PASS_FORWARD ? 0 : a.pad_before % a.stride;
+    };
+    const auto phases = [&](const Axis& a) {
+        return pass == NCONV_PASS_FORWARD ? 1 : min_of(a.stride, a.input);
+    };
+    const int64_t key[] = {p.layout,          p.groups,         p.input_channels,  p.output_channels,
+                           p.height.kernel,   p.width.kernel,   p.height.stride,   p.width.stride,
+                           p.height.dilation, p.width.dilation, phase(p.height),   phase(p.width),
+                           phases(p.height),  phases(p.width),  context.kernels->isa, pass, algorithm};
     uint64_t hash = 14695981039346656037u;
     for (const int64_t value : key) {
         for (int shift = 0; shift < 64; shift += 8) {
