@@ -13,7 +13,7 @@ constexpr int kMaxKernel = 32;  // taps along one axis
 constexpr int kMaxStride = 4;
 
 const char* declines(const Problem& p, nconv_pass pass) {
-    if (p.group_inputs != 1 || p.group_outputs != 1) return "more than one channel per group";
+    if (p.group_inputs != 1 || p.group_outputs != 1) return "more than one input or output channel per group";
     if (p.kernel_taps > kMaxTaps || max_of(p.height.kernel, p.width.kernel) > kMaxKernel) {
         return "more than 256 taps, or 32 along one axis";
     }
