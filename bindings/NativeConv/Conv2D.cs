@@ -404,10 +404,7 @@ public sealed partial class Conv2D : IDisposable
         lock (_gate)
         {
             _disposed = true;
-            if (_running == 0)
-            {
-                FreeNative();
-            }
+            FreeNative();
         }
     }
 }
