@@ -12,6 +12,7 @@
 namespace nconv {
 
 constexpr int kMaxThreads = 256;
+constexpr int kGrainsPerShare = 16;
 
 // How one call runs: at most `threads` shares at a time, on the caller's threads or on the pool's.
 struct Execution {
@@ -37,19 +38,23 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
         for (int64_t i = 0; i < count; ++i) task(i, 0);
         return;
     }
+    // Several neighbouring tasks at a time: the smallest take 0.2 us, a contended counter half of that,
+    // and neighbours share cache lines. With one at a time a second thread gained nothing on the weight
+    // gradient of 512 channels at 7 x 7.
     struct Shared {
         const Task& task;
         std::atomic<int64_t> next;
-        int64_t count;
-    } shared{task, {0}, count};
+        int64_t count, grain;
+    } shared{task, {0}, count, count / (shares * kGrainsPerShare) + 1};
     run_shares(
         execution, shares,
         [](void* context, int64_t slot) {
             Shared& s = *static_cast<Shared*>(context);
             for (;;) {
-                const int64_t i = s.next.fetch_add(1, std::memory_order_relaxed);
-                if (i >= s.count) return;
-                s.task(i, static_cast<int>(slot));
+                const int64_t begin = s.next.fetch_add(s.grain, std::memory_order_relaxed);
+                if (begin >= s.count) return;
+                const int64_t end = begin + s.grain < s.count ? begin + s.grain : s.count;
+                for (int64_t i = begin; i < end; ++i) s.task(i, static_cast<int>(slot));
             }
         },
         &shared);
