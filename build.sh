@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds, tests and runs NativeConv: puts in order what CMakePresets.json, the CMakeLists.txt and the
-# project files describe, and sees to what a fresh machine lacks.
+# Builds, tests and runs NativeConv: puts in order what the CMake presets and the project files
+# describe, and sees to what a fresh machine lacks.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 usage='usage: ./build.sh VERB [arguments]
@@ -39,15 +39,15 @@ compile() {
     [[ -f $root/build/$1/CMakeCache.txt ]] || tests=OFF
     [[ $verb != test ]] || tests=ON
     ! has ninja || export CMAKE_GENERATOR=Ninja
-    (cd "$root" && cmake --preset "$1" ${tests:+"-DNATIVECONV_BUILD_TESTS=$tests"} >/dev/null &&
+    (cd "$root" && cmake --preset "$1" --no-warn-unused-cli \
+        ${tests:+"-DNATIVECONV_BUILD_TESTS=$tests"} >/dev/null &&
         cmake --build --preset "$1" -j "$jobs" "${@:2}")
 }
 
 # step NAME COMMAND...: one part of the tests; its failure does not keep the next from running.
 failures=0 summary=()
 step() {
-    local start=$SECONDS result=passed
-    say "$1"
+    local start=$SECONDS result=passed && say "$1"
     "${@:2}" || { result=FAILED && failures=1; }
     summary+=("$1: $result, $((SECONDS - start)) s")
 }
