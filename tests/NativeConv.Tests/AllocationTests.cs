@@ -70,12 +70,21 @@ public class AllocationTests
     {
         action();
         action();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 10; i++)
+
+        // A collection that another test causes throws away the rest of this thread's 8 KB allocation
+        // window and counts it as allocated. What a call allocates itself shows in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 5; round++)
         {
-            action();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 10; i++)
+            {
+                action();
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
     }
 }
