@@ -30,7 +30,7 @@ need() {
     ! has apt-get || "${as_root[@]}" apt-get update -qq >&2 || true
     ! has apt-get || "${as_root[@]}" DEBIAN_FRONTEND=noninteractive \
         apt-get install -qq -y --no-install-recommends "${@:3}" >/dev/null || true
-    "$1" || { say "$2" && return 1; }
+    "$1" || { say "install by: apt-get install ${*:3}, or: $2" && return 1; }
 }
 
 # compile PRESET [cmake --build arguments]: only `test` asks for the tests, as they need GoogleTest.
@@ -58,7 +58,7 @@ run_tests() {
     step 'C++ tests' ctest --preset release -j "$jobs"
     if [[ $(uname -m) == a*64 && $(uname -m) != amd64 ]]; then
         summary+=("$neon: not needed, this is arm64")
-    elif need has_cross 'these are optional' g++-aarch64-linux-gnu qemu-user-static; then
+    elif need has_cross 'go without' g++-aarch64-linux-gnu qemu-user-static; then
         step "$neon" neon_tests
     else
         summary+=("$neon: SKIPPED, there is no g++-aarch64-linux-gnu with qemu-user-static")
@@ -72,14 +72,14 @@ verb=${1:-help}
 shift $(($# > 0))
 [[ ${1:-} != -- ]] || shift
 case $verb in native | build | test | demo | bench)
-    need has_tools 'e.g. dnf install git cmake gcc-c++ ninja-build' git cmake g++ ninja-build ;;
+    need has_tools 'dnf install git cmake gcc-c++ ninja-build' git cmake g++ ninja-build ;;
 esac
 case $verb in build | test | demo | bindings)
     has_sdk || PATH=$HOME/.dotnet:$PATH
     need has_sdk 'curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' \
         dotnet-sdk-10.0 ;;
 esac
-[[ $verb != test ]] || need has_gtest 'e.g. dnf install gtest-devel' libgtest-dev
+[[ $verb != test ]] || need has_gtest 'dnf install gtest-devel' libgtest-dev
 
 case $verb in
     native) compile release --target nativeconv "$@" ;;
