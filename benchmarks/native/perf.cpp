@@ -20,7 +20,11 @@ constexpr double kSampleSeconds = 40e-6;  // shorter calls are measured several 
 constexpr double kTotalSeconds = 0.15;
 constexpr size_t kFewestSamples = 5;
 constexpr int kTries = 4;
-constexpr double kUndisturbed = 0.97;
+// A window is clean if the peak before and after it agree and no core was taken away meanwhile. The best
+// peak is no measure for agreement: a clock that boosts from 190 to 230 GFLOP/s for a moment would make
+// all later windows look disturbed.
+constexpr double kAgree = 0.97;
+constexpr double kWholeCores = 0.75;
 
 double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -179,7 +183,7 @@ Times measure(Runner* runner, bool cold) {
     return times;
 }
 
-// The best peak seen in this process is what an undisturbed window must come close to.
+// The best peak seen in this process, boosts included.
 double& best_peak(int32_t isa, int32_t threads) {
     static std::map<std::pair<int32_t, int32_t>, double> peaks;
     return peaks[{isa, threads}];
@@ -219,7 +223,8 @@ Row measure_job(const Job& job, bool cold) {
         }
         double& best = best_peak(row.isa, job.threads);
         best = std::max({best, before, after});
-        if (std::min(before, after) >= kUndisturbed * best) row.status = "ok";
+        const double lower = std::min(before, after);
+        if (lower >= kAgree * std::max(before, after) && lower >= kWholeCores * best) row.status = "ok";
         if (row.min_us >= 0 && times.min * 1e6 >= row.min_us && row.status != "ok") continue;
         row.peak_gflops = std::max(before, after);
         row.min_us = times.min * 1e6;

@@ -5,8 +5,8 @@
 namespace nconv {
 namespace {
 
-// A worker looks for work this many times before it sleeps, 40 to 140 cycles each: 50 to 100 us, the
-// gap between two layers. Waking a sleeping thread costs 16 to 47 us, handing over to a spinning one
+// A worker looks for work this many times before it sleeps, 40 to 140 cycles each on x86: 25 to 95 us at
+// 3 GHz, the gap between two layers. Waking a sleeping thread costs 16 to 47 us, handing over to a spinning one
 // 0.13 us.
 constexpr int kSpins = 2000;
 

@@ -38,9 +38,9 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
         for (int64_t i = 0; i < count; ++i) task(i, 0);
         return;
     }
-    // Several neighbouring tasks at a time: the smallest take 0.2 us, a contended counter half of that,
-    // and neighbours share cache lines. With one at a time a second thread gained nothing on the weight
-    // gradient of 512 channels at 7 x 7.
+    // Several neighbouring tasks at a time: they share cache lines, and the smallest, some 600 cycles, are
+    // no longer than a contended counter takes. Weight gradient of 512 channels at 7 x 7, NHWC, two
+    // threads: 41 % of peak one at a time, 71 % so.
     struct Shared {
         const Task& task;
         std::atomic<int64_t> next;

@@ -64,8 +64,8 @@ struct Run {
     int first_tap, end_tap;
 };
 
-// Everything about both axes that does not change from row to row, worked out once per call: a row of a
-// 28 x 28 map takes some 10 ns, a handful of integer divisions.
+// Everything about both axes that does not change from row to row, worked out once per call: a 3 x 3 row of
+// 28 pixels is 18 vector multiply-adds on AVX-512, less than a few integer divisions.
 class Rows {
 public:
     Rows(const Window& y, const Window& x) : x_(x) {

@@ -24,9 +24,10 @@ struct Gather {
 
     // Taps of all phases before this one, in the order phases are packed; all taps for phases().
     int64_t taps_before(int64_t phase) const {
-        int64_t taps = 0;
-        for (int64_t i = 0; i < phase; ++i) taps += tap_count(i);
-        return taps;
+        const int64_t columns = x.phases(), row = phase / columns;
+        const int64_t whole_rows = taps_before(y, row) * taps_before(x, columns);
+        return phase % columns == 0 ? whole_rows
+                                    : whole_rows + y.tap_count(row) * taps_before(x, phase % columns);
     }
     int64_t tap_count(int64_t phase) const {
         return y.tap_count(phase / x.phases()) * x.tap_count(phase % x.phases());
@@ -38,6 +39,12 @@ struct Gather {
         const int64_t height = problem.height.kernel, width = problem.width.kernel;
         return problem.channels_last() ? ((o * height + r) * width + s) * problem.group_inputs + c
                                        : ((o * problem.group_inputs + c) * height + r) * width + s;
+    }
+
+    static int64_t taps_before(const Window& axis, int64_t phase) {
+        int64_t taps = 0;
+        for (int64_t i = 0; i < phase; ++i) taps += axis.tap_count(i);
+        return taps;
     }
 
     Problem problem;
@@ -60,8 +67,8 @@ struct GatherKernels {
     WorkspaceSize (*workspace)(const Context&, const Gather&);
     CheckedSize (*packed_count)(const Context&, const Gather&);
     void (*pack)(const Context&, const Gather&, const float* weights, float* packed);
-    void (*run)(const Context&, const Gather&, const GatherCall&, int64_t first_image, int64_t images,
-                const Workspace&, const Execution&);
+    void (*run)(const Context&, const Gather&, const GatherCall&, int64_t images, const Workspace&,
+                const Execution&);
 };
 extern const GatherKernels kGemmRows;   // NHWC: channels in lanes
 extern const GatherKernels kGemmLanes;  // NCHW: pixels in lanes

@@ -46,7 +46,7 @@ void forward(const Context& context, const ForwardCall& call, const Workspace& w
              const Execution& execution) {
     const Problem& p = context.problem;
     kernels_for(p).run(context, Gather(p, NCONV_PASS_FORWARD),
-                       {call.input, call.packed, call.bias, call.output}, 0, p.batch, workspace, execution);
+                       {call.input, call.packed, call.bias, call.output}, p.batch, workspace, execution);
 }
 
 // With a derivative to apply, image by image through the workspace: it does not grow with the batch.
@@ -56,7 +56,7 @@ void backward_input(const Context& context, const BackwardInputCall& call, const
     const Gather gather(p, NCONV_PASS_BACKWARD_INPUT);
     GatherCall gather_call = {call.grad_output, call.packed, nullptr, call.grad_input};
     if (call.output == nullptr) {
-        kernels_for(p).run(context, gather, gather_call, 0, p.batch, workspace, execution);
+        kernels_for(p).run(context, gather, gather_call, p.batch, workspace, execution);
         return;
     }
     for (int64_t n = 0; n < p.batch; ++n) {
@@ -65,7 +65,7 @@ void backward_input(const Context& context, const BackwardInputCall& call, const
                         p.output_image, execution);
         gather_call.source = workspace.shared_floats();
         gather_call.result = call.grad_input + n * p.input_image;
-        kernels_for(p).run(context, gather, gather_call, 0, 1, workspace, execution);
+        kernels_for(p).run(context, gather, gather_call, 1, workspace, execution);
     }
 }
 

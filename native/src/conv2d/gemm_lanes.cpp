@@ -1,8 +1,6 @@
 // Dense convolution in NCHW as an implicit GEMM: result pixels are the lanes of a register tile, produced
 // channels its rows. What a block of pixels reads is copied once into a panel [reduced][tap][pixel], which
 // all produced channels share; stride, dilation and padding end there.
-#include <string.h>
-
 #include "conv2d/gather.h"
 
 namespace nconv {
@@ -15,7 +13,7 @@ constexpr int64_t kPanelRows = 1024;
 constexpr int64_t kTaskTiles = 8;
 constexpr int64_t kFewPixelBlocks = 16;
 // Panels of a task: the weights come from L3 when they are large, so several panels share a pass over
-// them. 512 channels at 7 x 7 on an Intel server with one panel: 65 %, weights at 23 GB/s.
+// them. 512 channels at 7 x 7 read their 9.4 MB once instead of twice.
 constexpr int kMaxPanels = 4;
 constexpr int64_t kLargeWeights = 64 * 1024;  // floats
 
@@ -65,19 +63,20 @@ void pack(const Context& context, const Gather& g, const float* weights, float* 
     for (int64_t group = 0; group < g.problem.groups; ++group) {
         for (int64_t phase = 0; phase < g.phases(); ++phase) {
             const int64_t py = phase / g.x.phases(), px = phase % g.x.phases();
-            const int64_t taps_y = g.y.tap_count(py), taps_x = g.x.tap_count(px);
+            const int64_t taps_x = g.x.tap_count(px), taps = g.y.tap_count(py) * taps_x;
             for (int64_t tile = 0; tile < tiles; ++tile) {
                 const int64_t from = share_start(g.produced, tiles, tile);
                 const int64_t rows = share_start(g.produced, tiles, tile + 1) - from;
-                for (int64_t d = 0; d < g.reduced; ++d) {
-                    for (int64_t t = 0; t < taps_y * taps_x; ++t, packed += rows) {
-                        const int64_t r = g.y.tap(py, t / taps_x).kernel;
-                        const int64_t s = g.x.tap(px, t % taps_x).kernel;
+                for (int64_t t = 0; t < taps; ++t) {
+                    const int64_t r = g.y.tap(py, t / taps_x).kernel, s = g.x.tap(px, t % taps_x).kernel;
+                    for (int64_t d = 0; d < g.reduced; ++d) {
+                        float* out = packed + (d * taps + t) * rows;
                         for (int64_t i = 0; i < rows; ++i) {
-                            packed[i] = weights[g.weight_at(group, from + i, d, r, s)];
+                            out[i] = weights[g.weight_at(group, from + i, d, r, s)];
                         }
                     }
                 }
+                packed += g.reduced * taps * rows;
             }
         }
     }
@@ -289,8 +288,8 @@ void run_block(const Context& context, const Gather& g, const Block& block, char
     }
 }
 
-void run(const Context& context, const Gather& g, const GatherCall& call, int64_t first_image,
-         int64_t images, const Workspace& workspace, const Execution& execution) {
+void run(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
+         const Workspace& workspace, const Execution& execution) {
     const int64_t lanes = full_lanes(context), tiles = tile_count(context, g);
     const int64_t phases = g.phases(), groups = g.problem.groups;
     const int64_t panels = ceil_div(g.y.phase_size(0) * g.x.phase_size(0), lanes);
@@ -305,7 +304,7 @@ void run(const Context& context, const Gather& g, const GatherCall& call, int64_
         const int64_t tile_block = task / pixel_blocks % tile_blocks;
         const int64_t phase = task / (pixel_blocks * tile_blocks) % phases;
         const int64_t group = task / (pixel_blocks * tile_blocks * phases) % groups;
-        const int64_t image = first_image + task / (pixel_blocks * tile_blocks * phases * groups);
+        const int64_t image = task / (pixel_blocks * tile_blocks * phases * groups);
 
         Block block;
         block.phase_y = phase / g.x.phases();

@@ -159,8 +159,8 @@ void run_block(const Context& context, const Gather& g, const Block& block, cons
     } while (first < taps);
 }
 
-void run(const Context& context, const Gather& g, const GatherCall& call, int64_t first_image,
-         int64_t images, const Workspace& workspace, const Execution& execution) {
+void run(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
+         const Workspace& workspace, const Execution& execution) {
     const int64_t width = full_width(context), lanes = context.kernels->lanes;
     const int64_t channel_blocks = ceil_div(g.produced, width);
     const int64_t largest_phase = g.y.phase_size(0) * g.x.phase_size(0);
@@ -173,7 +173,7 @@ void run(const Context& context, const Gather& g, const GatherCall& call, int64_
         const int64_t phase = task / pixel_blocks % phases;
         const int64_t channel_block = task / (pixel_blocks * phases) % channel_blocks;
         const int64_t group = task / (pixel_blocks * phases * channel_blocks) % groups;
-        const int64_t image = first_image + task / (pixel_blocks * phases * channel_blocks * groups);
+        const int64_t image = task / (pixel_blocks * phases * channel_blocks * groups);
 
         Block block;
         block.phase_y = phase / g.x.phases();

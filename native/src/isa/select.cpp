@@ -57,11 +57,15 @@ const char* isa_name(int32_t isa) {
     }
 }
 
+// Asked once: an instruction that names the processor's features leaves a virtual machine.
 uint32_t supported_isas() {
+    static std::atomic<uint32_t> value{0};  // the scalar set's bit is in every answer
+    uint32_t isas = value.load(std::memory_order_relaxed);
+    if (isas != 0) return isas;
     const uint32_t machine = machine_isas();
-    uint32_t both = 0;
-    for (const KernelSet* set : kKernelSets) both |= machine & (1u << set->isa);
-    return both;
+    for (const KernelSet* set : kKernelSets) isas |= machine & (1u << set->isa);
+    value.store(isas, std::memory_order_relaxed);
+    return isas;
 }
 
 const KernelSet* select_kernels(int32_t max_isa) {
@@ -69,9 +73,9 @@ const KernelSet* select_kernels(int32_t max_isa) {
     const int32_t process = cap.load(std::memory_order_relaxed), environment = environment_cap();
     if (process < limit) limit = process;
     if (environment < limit) limit = environment;
-    const uint32_t machine = machine_isas();
+    const uint32_t supported = supported_isas();
     for (const KernelSet* set : kKernelSets) {
-        if ((machine & (1u << set->isa)) != 0 && set->isa <= limit) return set;
+        if ((supported & (1u << set->isa)) != 0 && set->isa <= limit) return set;
     }
     return &kernels_scalar;
 }

@@ -136,7 +136,6 @@ struct ActivationKernel {
 
 constexpr int kMaxTileRows = 12;
 constexpr int kMaxTileVectors = 4;
-constexpr int kDepthwiseTapBlock = 8;
 
 struct KernelSet {
     nconv_isa isa;
