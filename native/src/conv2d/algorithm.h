@@ -68,9 +68,9 @@ struct Algorithm {
                              const Execution&);
 };
 
-extern const Algorithm kDepthwise, kGemm, kReference;
+extern const Algorithm kDepthwise, kPointwise, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 3;
+constexpr int kAlgorithmCount = 4;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

@@ -4,6 +4,7 @@ namespace nconv {
 
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kDepthwise,
+    &kPointwise,
     &kGemm,
     &kReference,
 };

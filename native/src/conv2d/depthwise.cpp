@@ -3,7 +3,7 @@
 // multiplied. NHWC puts channels in lanes, NCHW pixels.
 #include <string.h>
 
-#include "conv2d/gather.h"
+#include "conv2d/derivative.h"
 
 namespace nconv {
 namespace {
@@ -207,19 +207,9 @@ void backward_input(const Context& context, const BackwardInputCall& call, const
                     const Execution& execution) {
     const Problem& p = context.problem;
     const Gather gather(p, NCONV_PASS_BACKWARD_INPUT);
-    if (call.output == nullptr) {
-        RowGather(context, gather, {call.grad_output, call.packed, nullptr, call.grad_input})
-            .run(p.batch, execution);
-        return;
-    }
-    for (int64_t n = 0; n < p.batch; ++n) {
-        const int64_t at = n * p.output_image;
-        derive_gradient(context, call.grad_output + at, call.output + at, workspace.shared_floats(),
-                        p.output_image, execution);
-        RowGather(context, gather,
-                  {workspace.shared_floats(), call.packed, nullptr, call.grad_input + n * p.input_image})
-            .run(1, execution);
-    }
+    for_each_derived(context, call, workspace, execution, [&](const GatherCall& part, int64_t images) {
+        RowGather(context, gather, part).run(images, execution);
+    });
 }
 
 // The sum of kVirtualLanes chains in a fixed tree.

@@ -62,24 +62,4 @@ struct GatherCall {
     float* result;
 };
 
-// The passes of the gemm algorithm, one pair of files per layout.
-struct GatherKernels {
-    WorkspaceSize (*workspace)(const Context&, const Gather&);
-    CheckedSize (*packed_count)(const Context&, const Gather&);
-    void (*pack)(const Context&, const Gather&, const float* weights, float* packed);
-    void (*run)(const Context&, const Gather&, const GatherCall&, int64_t images, const Workspace&,
-                const Execution&);
-};
-extern const GatherKernels kGemmRows;   // NHWC: channels in lanes
-extern const GatherKernels kGemmLanes;  // NCHW: pixels in lanes
-
-// backward_weights of the gemm algorithm, both layouts.
-WorkspaceSize gemm_weights_workspace(const Context&);
-void gemm_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
-                           const Execution&);
-
-// result[i] = grad[i] * f'(output[i]) for one or more whole images, on all threads.
-void derive_gradient(const Context&, const float* grad, const float* output, float* result,
-                     int64_t count, const Execution&);
-
 }  // namespace nconv

@@ -7,7 +7,9 @@
 // its accumulators in registers. Chunks are added one after the other, so no task ever shares an output.
 #include <string.h>
 
-#include "conv2d/gather.h"
+#include "conv2d/derivative.h"
+#include "conv2d/gemm.h"
+#include "conv2d/planes.h"
 
 namespace nconv {
 namespace {

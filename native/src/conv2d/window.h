@@ -50,7 +50,23 @@ public:
         return {kernel, forward_ ? reach : (phase - reach) / axis_.stride};
     }
 
+    // No tap of any phase has an offset outside of these.
+    int64_t lowest_offset() const {
+        return forward_ ? -axis_.pad_before : -((kernel_reach() - axis_.pad_before) / axis_.stride + 1);
+    }
+    int64_t highest_offset() const {
+        return forward_ ? kernel_reach() - axis_.pad_before
+                        : (axis_.stride - 1 + axis_.pad_before) / axis_.stride;
+    }
+
+    // With a kernel of 1 there is one tap: forward reads only every stride-th position of the source, and
+    // backward_input adds only to one phase of the result. The distance of those it touches, else 1.
+    int64_t source_spacing() const { return forward_ && axis_.kernel == 1 ? axis_.stride : 1; }
+    int64_t result_spacing() const { return !forward_ && axis_.kernel == 1 ? axis_.stride : 1; }
+
 private:
+    int64_t kernel_reach() const { return (axis_.kernel - 1) * axis_.dilation; }
+
     static int64_t gcd(int64_t a, int64_t b) {
         while (b != 0) {
             const int64_t rest = a % b;

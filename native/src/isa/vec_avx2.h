@@ -26,17 +26,6 @@ struct VecAvx2 {
         for (int i = 0; i < count && i < 8; ++i) lanes[i] = p[i * stride];
         return _mm256_load_ps(lanes);
     }
-    static __m256i from_bits(uint32_t bits) {
-        const __m256i lane = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
-        return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), lane), lane);
-    }
-    static Reg load_bits(const float* p, uint32_t bits) {
-        return (bits & 0xff) == 0xff ? load(p) : _mm256_maskload_ps(p, from_bits(bits));
-    }
-    static Reg gather_bits(const float* p, const int32_t* index, uint32_t bits) {
-        const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
-        return _mm256_mask_i32gather_ps(zero(), p, at, _mm256_castsi256_ps(from_bits(bits)), 4);
-    }
     static void store(float* p, Reg v) { _mm256_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         if (count >= 8) {

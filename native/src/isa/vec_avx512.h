@@ -34,13 +34,6 @@ struct VecAvx512 {
         for (int i = 0; i < count && i < 16; ++i) lanes[i] = p[i * stride];
         return _mm512_load_ps(lanes);
     }
-    static Reg load_bits(const float* p, uint32_t bits) {
-        return _mm512_maskz_loadu_ps(static_cast<__mmask16>(bits), p);
-    }
-    static Reg gather_bits(const float* p, const int32_t* index, uint32_t bits) {
-        return _mm512_mask_i32gather_ps(zero(), static_cast<__mmask16>(bits), _mm512_loadu_si512(index), p,
-                                        4);
-    }
     static void store(float* p, Reg v) { _mm512_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }
     static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }

@@ -23,17 +23,6 @@ struct VecNeon {
         for (int i = 0; i < count && i < 4; ++i) lanes[i] = p[i * stride];
         return vld1q_f32(lanes);
     }
-    static Reg load_bits(const float* p, uint32_t bits) {
-        static const int32_t kIndex[4] = {0, 1, 2, 3};
-        return (bits & 0xf) == 0xf ? load(p) : gather_bits(p, kIndex, bits);
-    }
-    static Reg gather_bits(const float* p, const int32_t* index, uint32_t bits) {
-        float lanes[4] = {};
-        for (int i = 0; i < 4; ++i) {
-            if ((bits >> i & 1) != 0) lanes[i] = p[index[i]];
-        }
-        return vld1q_f32(lanes);
-    }
     static void store(float* p, Reg v) { vst1q_f32(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         if (count >= 4) {

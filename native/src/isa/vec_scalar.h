@@ -20,11 +20,6 @@ struct VecScalar {
     static Reg load(const float* p) { return *p; }
     static Reg load_partial(const float* p, int count) { return count > 0 ? *p : 0.0f; }
     static Reg load_strided(const float* p, ptrdiff_t, int count) { return load_partial(p, count); }
-    // Lane i holds p[i], or p[index[i]], where bit i is set, else 0; nothing else is read.
-    static Reg load_bits(const float* p, uint32_t bits) { return (bits & 1) != 0 ? *p : 0.0f; }
-    static Reg gather_bits(const float* p, const int32_t* index, uint32_t bits) {
-        return (bits & 1) != 0 ? p[*index] : 0.0f;
-    }
     static void store(float* p, Reg v) { *p = v; }
     static void store_partial(float* p, Reg v, int count) {
         if (count > 0) *p = v;

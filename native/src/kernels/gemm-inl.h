@@ -57,9 +57,10 @@ void rows_tile(const RowsTileArgs& t) {
             for (int i = 0; i < kRows; ++i) acc.at[i][v] = start;
         }
     }
-    const float* panel = t.panel;
+    const float* tap_panel = t.panel;
     const float* const* sources = t.sources;
-    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch) {
+    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch, tap_panel += t.panel_tap) {
+        const float* panel = tap_panel;
         const float* source[kRows];
 #pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) source[i] = sources[i];
@@ -135,15 +136,14 @@ void packed_tile(const PackedTileArgs& t) {
     }
 }
 
-// Four chains, one per tile, hide the latency that a single column would wait for.
+// Eight chains, one per tile, hide the latency that a single column would wait for.
 template <class V>
 void packed_column(const ColumnArgs& t) {
     using Reg = typename V::Reg;
     Reg acc[kColumnTiles];
     const float* a[kColumnTiles];
-    uint32_t bits[kColumnTiles];
     ptrdiff_t rows[kColumnTiles];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < kColumnTiles; ++i) {
         float start[V::kLanes] = {};
         for (int r = 0; r < t.rows[i]; ++r) {
@@ -154,19 +154,18 @@ void packed_column(const ColumnArgs& t) {
         acc[i] = V::load(start);
         a[i] = t.a[i];
         rows[i] = t.rows[i];
-        bits[i] = (1u << t.rows[i]) - 1;
     }
     const float* b = t.b;
 #pragma GCC unroll 1
     for (int64_t x = 0; x < t.x; ++x, b += t.b_x) {
         const Reg column = V::broadcast(b);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < kColumnTiles; ++i) {
-            acc[i] = V::fma(V::load_bits(a[i], bits[i]), column, acc[i]);
+            acc[i] = V::fma(V::load(a[i]), column, acc[i]);
             a[i] += rows[i];
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < kColumnTiles; ++i) {
         float result[V::kLanes];
         V::store(result, acc[i]);
@@ -183,23 +182,6 @@ void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst
         for (int64_t i = 0; i < rows; i += kBlock) {
             const int m = static_cast<int>(rows - i < kBlock ? rows - i : kBlock);
             V::transpose(src + i * src_stride + j, src_stride, dst + j * dst_stride + i, dst_stride, m, n);
-        }
-    }
-}
-
-template <class V>
-void pack_panel(const PanelArgs& t) {
-    float* panel = t.panel;
-    const float* plane = t.source;
-    for (int64_t d = 0; d < t.depth; ++d, plane += t.plane) {
-        for (int k = 0; k < t.tap_count; ++k) {
-            const float* source = plane + t.taps[k].offset;
-            for (int v = 0; v < t.vectors; ++v, panel += V::kLanes) {
-                const uint32_t inside = t.taps[k].inside >> (v * V::kLanes);
-                V::store(panel, t.contiguous
-                                    ? V::load_bits(source + v * V::kLanes, inside)
-                                    : V::gather_bits(source, t.index + v * V::kLanes, inside));
-            }
         }
     }
 }

@@ -48,7 +48,6 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.depthwise_weights_pixels = depthwise_weights_pixels<V>;
     set.transpose = transpose<V>;
     set.pack_columns = pack_columns<V>;
-    set.pack_panel = pack_panel<V>;
     set.add_rows = add_rows<V>;
     set.activations[NCONV_ACTIVATION_LINEAR] = activation_kernel<V, Linear>();
     set.activations[NCONV_ACTIVATION_RELU] = activation_kernel<V, Relu>();

@@ -24,7 +24,8 @@ enum class TileMode {
 };
 
 // rows x columns outputs, columns in lanes. Every row has a pointer per tap to `depth` consecutive
-// values, which are broadcast; the panel holds the weights as [tap][depth][vectors * lanes].
+// values, which are broadcast; the panel holds the weights as [tap][depth][vectors * lanes], its taps
+// panel_tap apart.
 //   out[i][j] = init[j] + sum over t, k of sources[t][i][k] * panel[t][k][j]
 struct RowsTileArgs {
     const float* const* sources;  // [taps][source_pitch]
@@ -32,6 +33,7 @@ struct RowsTileArgs {
     int64_t taps;
     int64_t depth;
     const float* panel;
+    ptrdiff_t panel_tap;
     const float* init;  // null: zeros
     float* const* outputs;
     int columns;  // valid ones; at most vectors * lanes
@@ -59,9 +61,9 @@ using PackedTile = void (*)(const PackedTileArgs&);
 // One column of up to kColumnTiles packed tiles at once, rows in lanes: where a block of pixels is one
 // wider than its vectors, a whole vector for that pixel would cost up to a third.
 //   out[t][i * out_row] = init[t][i] + sum over x of a[t][x][i] * b[x * b_x]
-constexpr int kColumnTiles = 4;
+constexpr int kColumnTiles = 8;
 struct ColumnArgs {
-    const float* a[kColumnTiles];  // packed [x][rows[t]]
+    const float* a[kColumnTiles];  // packed [x][rows[t]]; whole vectors are read at each x
     int rows[kColumnTiles];        // 0: no such tile
     const float* b;
     ptrdiff_t b_x;
@@ -72,25 +74,6 @@ struct ColumnArgs {
     TileMode mode;  // kStore or kContinue
 };
 using ColumnKernel = void (*)(const ColumnArgs&);
-
-// Copies what one block of result pixels reads into a panel [depth][tap][vectors * lanes]:
-//   panel[d][t][i] = source[d * plane + taps[t].offset + index[i]] where bit i of taps[t].inside, else 0
-// index is relative to the block's first pixel; contiguous says that index[i] is i.
-struct PanelTap {
-    ptrdiff_t offset;
-    uint32_t inside;
-};
-struct PanelArgs {
-    const float* source;
-    ptrdiff_t plane;
-    int64_t depth;
-    const PanelTap* taps;
-    int tap_count;
-    const int32_t* index;
-    bool contiguous;
-    int vectors;
-    float* panel;
-};
 
 // One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
 struct DepthwiseTap {
@@ -158,7 +141,6 @@ struct KernelSet {
                       int64_t rows, int64_t columns);
     // dst[i * columns + j] = src[i * src_stride + j], for few columns (a tile's rows) and many rows.
     void (*pack_columns)(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst);
-    void (*pack_panel)(const PanelArgs&);
     // sums[j] += sum over i < rows of src[i * src_stride + j], for j < columns. Row i belongs to chain
     // i mod 4 and the chains are added as (0 + 1) + (2 + 3), on every instruction set.
     void (*add_rows)(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums);

@@ -1,0 +1,67 @@
+// Planes: parts of an NCHW image as pixels with their channels side by side, and back. Algorithms that
+// want channels in lanes work on such a strip in either layout.
+#pragma once
+
+#include "base/checked_math.h"
+#include "kernels/kernel_set.h"
+
+namespace nconv {
+
+// Pixels of an image of any layout: rows y, y + spacing ..., columns x, x + 1 ...
+struct Rectangle {
+    int64_t y, rows, x, columns;
+    int64_t spacing = 1;
+    int64_t pixels() const { return rows * columns; }
+};
+
+// Channels transposed in one go: each of their planes is then read or written in one long run.
+constexpr int64_t kPlaneBlock = 16;
+
+// Calls body(plane offset, strip offset, pixels) for each contiguous run of the rectangle.
+template <class Body>
+void for_each_plane_run(const Rectangle& r, int64_t plane_width, const Body& body) {
+    const bool whole = r.columns == plane_width && r.spacing == 1;
+    const int64_t runs = whole ? 1 : r.rows, pixels = whole ? r.pixels() : r.columns;
+    for (int64_t i = 0; i < runs; ++i) {
+        body((r.y + i * r.spacing) * plane_width + r.x, i * r.columns, pixels);
+    }
+}
+
+// strip[pixel * pitch + c] = planes[c * plane_size + that pixel], pixels in rectangle order. The next
+// block's part of the planes is asked for ahead: hardware does not see sixteen short runs coming. A
+// strided 1 x 1 layer on two threads gained 10 points, 64 channels of 224 x 224 two; asking for the lines
+// that store_strip will write gained nothing.
+inline void load_strip(const KernelSet& kernels, const float* planes, int64_t plane_size,
+                       int64_t plane_width, const Rectangle& r, int64_t channels, float* strip,
+                       int64_t pitch) {
+    constexpr int64_t kLine = 16, kAhead = 64;
+    for (int64_t c = 0; c < channels; c += kPlaneBlock) {
+        const int64_t count = min_of(kPlaneBlock, channels - c);
+        const int64_t next_count = min_of(kPlaneBlock, channels - c - count);
+        for_each_plane_run(r, plane_width, [&](int64_t from, int64_t to, int64_t pixels) {
+            for (int64_t i = 0; i < pixels; i += kAhead) {
+                const int64_t n = min_of(kAhead, pixels - i);
+                const float* source = planes + c * plane_size + from + i;
+                for (int64_t k = 0; k < next_count; ++k) {
+                    const float* next = source + (kPlaneBlock + k) * plane_size;
+                    for (int64_t p = 0; p < n; p += kLine) __builtin_prefetch(next + p);
+                }
+                kernels.transpose(source, plane_size, strip + (to + i) * pitch + c, pitch, count, n);
+            }
+        });
+    }
+}
+
+// The opposite of load_strip.
+inline void store_strip(const KernelSet& kernels, const float* strip, int64_t pitch, const Rectangle& r,
+                        int64_t channels, float* planes, int64_t plane_size, int64_t plane_width) {
+    for (int64_t c = 0; c < channels; c += kPlaneBlock) {
+        const int64_t count = min_of(kPlaneBlock, channels - c);
+        for_each_plane_run(r, plane_width, [&](int64_t to, int64_t from, int64_t pixels) {
+            kernels.transpose(strip + from * pitch + c, pitch, planes + c * plane_size + to, plane_size,
+                              pixels, count);
+        });
+    }
+}
+
+}  // namespace nconv
