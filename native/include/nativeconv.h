@@ -45,7 +45,7 @@
  *
  * Aliasing. An output buffer of a call must not overlap any other buffer of that call
  * (NCONV_STATUS_BUFFER_OVERLAP). Buffers that are only read may overlap. Element alignment (4 bytes)
- * is required of float data; any alignment of packed weights and workspace is accepted, 64 is best.
+ * is required of float data and packed weights; any alignment of the workspace is accepted; 64 is best.
  */
 #ifndef NATIVECONV_H
 #define NATIVECONV_H

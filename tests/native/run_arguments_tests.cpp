@@ -148,6 +148,8 @@ TEST_F(RunArguments, Forward) {
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_INPUT, forward, a->input_count = INT64_MIN);
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_PACKED_WEIGHTS, forward, a->packed_weights = nullptr);
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_PACKED_WEIGHTS, forward, a->packed_weights_bytes -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_PACKED_WEIGHTS, forward,
+                      a->packed_weights = misaligned(packed_forward.floats()));
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_BIAS, forward, a->bias = nullptr);
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_BIAS, forward, a->bias_count -= 1);
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_BIAS, forward, a->bias_count += 1);
@@ -291,6 +293,8 @@ TEST_F(RunArguments, PackWeights) {
     EXPECT_EQ(pack(plan_, 0, from, count + 1, to, bytes), NCONV_STATUS_INVALID_WEIGHTS);
     EXPECT_EQ(pack(plan_, 0, misaligned(from), count, to, bytes), NCONV_STATUS_INVALID_WEIGHTS);
     EXPECT_EQ(pack(plan_, 0, from, count, nullptr, bytes), NCONV_STATUS_INVALID_PACKED_WEIGHTS);
+    EXPECT_EQ(pack(plan_, 0, from, count, misaligned(packed_forward.floats()), bytes),
+              NCONV_STATUS_INVALID_PACKED_WEIGHTS);
     EXPECT_EQ(pack(plan_, 0, from, count, to, bytes - 1), NCONV_STATUS_INVALID_PACKED_WEIGHTS);
     EXPECT_EQ(pack(plan_, 0, from, count, to, -1), NCONV_STATUS_INVALID_PACKED_WEIGHTS);
     EXPECT_EQ(pack(plan_, 0, from, count, weights.data(), bytes), NCONV_STATUS_BUFFER_OVERLAP);

@@ -53,6 +53,10 @@ bool holds_bytes(const void* data, int64_t bytes, int64_t needed) {
     return bytes >= needed && bytes >= 0 && (needed == 0 || data != nullptr);
 }
 
+bool holds_packed(const void* data, int64_t bytes, int64_t needed) {
+    return holds_bytes(data, bytes, needed) && reinterpret_cast<uintptr_t>(data) % kElement == 0;
+}
+
 nconv_status read_execution(const nconv_execution* execution, Execution* result) {
     result->threads = default_threads();
     if (execution == nullptr) return NCONV_STATUS_OK;
@@ -190,7 +194,7 @@ nconv_status nconv_pack_weights(const nconv_plan* plan, nconv_pass pass, const f
     if (!holds_exactly(weights, weights_count, context.problem.weights_count)) {
         return NCONV_STATUS_INVALID_WEIGHTS;
     }
-    if (!holds_bytes(packed_weights, packed_weights_bytes, planned.packed_bytes)) {
+    if (!holds_packed(packed_weights, packed_weights_bytes, planned.packed_bytes)) {
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
     }
     const Buffer buffers[] = {{weights, weights_count * kElement, false},
@@ -213,7 +217,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     const Problem& p = context.problem;
     const PassPlan& pass = plan->plan.passes[NCONV_PASS_FORWARD];
     if (!holds(a.input, a.input_count, p.input_count)) return NCONV_STATUS_INVALID_INPUT;
-    if (!holds_bytes(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
+    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
     }
     if (!holds_exactly(a.bias, a.bias_count, p.bias_count)) return NCONV_STATUS_INVALID_BIAS;
@@ -254,7 +258,7 @@ nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_i
     if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
         return NCONV_STATUS_INVALID_OUTPUT;
     }
-    if (!holds_bytes(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
+    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
     }
     if (!holds(a.grad_input, a.grad_input_count, p.input_count)) return NCONV_STATUS_INVALID_GRAD_INPUT;

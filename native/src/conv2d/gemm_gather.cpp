@@ -22,8 +22,6 @@ constexpr int64_t kRegionColumns = 128;
 constexpr int64_t kFewestRegionPixels = 48;
 // Of all phases together: their results wait in a stage that should stay in L2.
 constexpr int64_t kStagePixels = 1024;
-// Tasks for each thread, so that the last one to finish does not leave the others idle for long.
-constexpr int64_t kTasksPerThread = 2;
 
 // Taps whose panel is kept in L2 while the pixels of a task pass by.
 constexpr int64_t kPanelBytes = 512 * 1024;
@@ -256,9 +254,9 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
 // How a call is cut into tasks: images, groups, regions and runs of blocks of produced channels. It may
 // depend on the threads, since every output has one chain of sums wherever it is computed.
 struct Cut {
-    Cut(const Context& context, const Gather& g, int64_t images, int threads)
+    Cut(const Context& context, const Gather& g, int64_t images, int64_t wanted)
         : regions(largest_regions(g)), channel_blocks(ceil_div(g.produced, block_width(context))) {
-        const int64_t wanted = kTasksPerThread * threads, others = images * g.problem.groups;
+        const int64_t others = images * g.problem.groups;
         int64_t pixels = regions.rows * regions.columns;
         while (others * channel_blocks * regions.count() < wanted && pixels / 2 >= kFewestRegionPixels) {
             pixels /= 2;
@@ -387,7 +385,7 @@ void gemm_pack(const Context& context, const Gather& g, const float* weights, fl
 
 void gemm_gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
                  const Workspace& workspace, const Execution& execution) {
-    const Cut cut(context, g, images, execution.threads);
+    const Cut cut(context, g, images, fewest_tasks(execution));
     const int64_t regions = cut.regions.count(), groups = g.problem.groups, parts = cut.channel_parts;
     const int64_t group_packed =
         g.taps_before(g.phases()) * g.reduced * round_up(g.produced, context.kernels->lanes);

@@ -23,7 +23,6 @@ constexpr int64_t kWantedChunks = 4;
 constexpr int64_t kStripFloats = 512 * 1024;
 constexpr int64_t kPartialFloats = 512 * 1024;  // of all partial sums
 constexpr int64_t kMostPartials = 8;
-constexpr int64_t kTasksPerThread = 2;
 constexpr int64_t kStripAlignment = 32;  // floats: the lanes of the widest tile, so no load is partial
 
 // How the pixels are cut: whole images where they are small, rows of one image where they are large.
@@ -101,9 +100,8 @@ struct Layout {
         strip = take(per_thread, p.channels_last() ? CheckedSize(0)
                                                    : CheckedSize(c.images) * c.input_rows * p.width.input *
                                                          strip_pitch(p.input_channels));
-        if (needs_staging(p)) {
-            per_thread = CheckedSize(max_of(per_thread.value(), p.kernel_taps * p.group_inputs));
-        }
+        const int64_t filter = p.kernel_taps * p.group_inputs;
+        if (needs_staging(p) && per_thread.valid()) per_thread = max_of(per_thread.value(), filter);
     }
     int64_t sums, bias;             // shared
     int64_t packed, output, strip;  // per thread
@@ -145,11 +143,11 @@ struct Tiles {
 // How a partial sum is cut into tasks: a grid of tiles by blocks of channels, such that least is packed
 // twice. With several groups each tile has channels of its own.
 struct Cut {
-    Cut(const Context& context, const Chunks& chunks, int threads)
+    Cut(const Context& context, const Chunks& chunks, int64_t tasks)
         : tiles(Tiles(context).count()),
           blocks(ceil_div(context.problem.group_inputs, block_width(context))) {
         const Problem& p = context.problem;
-        const int64_t wanted = ceil_div(kTasksPerThread * threads, chunks.partials);
+        const int64_t wanted = ceil_div(tasks, chunks.partials);
         const int64_t most = p.groups == 1 ? min_of(blocks, wanted) : 1;
         int64_t least = INT64_MAX;
         for (int64_t i = 1; i <= most; ++i) {
@@ -180,7 +178,7 @@ public:
                 const Execution& execution)
         : p_(context.problem), k_(*context.kernels), context_(context), call_(call), workspace_(workspace),
           execution_(execution), chunks_(p_), layout_(context), tiles_(context),
-          cut_(context, chunks_, execution.threads), apart_(chunks_.partials > 1 || needs_staging(p_)) {}
+          cut_(context, chunks_, fewest_tasks(execution)), apart_(chunks_.partials > 1 || needs_staging(p_)) {}
 
     void run() const {
         const int64_t parts = cut_.tile_parts * cut_.block_parts;

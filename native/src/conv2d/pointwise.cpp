@@ -13,7 +13,6 @@ namespace {
 constexpr int64_t kDepth = 512;
 // Tiles of pixels that share a pass over a tile's weights, which come from L3 when they are large.
 constexpr int64_t kBlockTiles = 4;
-constexpr int64_t kTasksPerThread = 4;
 // As many pixels past the last whole vector are taken one by one, produced channels in lanes.
 constexpr int64_t kMostColumns = 4;
 
@@ -93,7 +92,7 @@ public:
         const int64_t block = kBlockTiles * tile_pixels(), groups = g_.problem.groups;
         const int64_t blocks = ceil_div(plane_, block), others = images * groups * blocks;
         const int64_t parts =
-            min_of(tiles_.count, ceil_div(int64_t{kTasksPerThread} * execution.threads, others));
+            min_of(tiles_.count, ceil_div(fewest_tasks(execution), others));
         parallel_for(execution, others * parts, [&](int64_t index, int) {
             const int64_t at = index % blocks * block, part = index / blocks % parts;
             const int64_t group = index / (blocks * parts) % groups, image = index / (blocks * parts * groups);

@@ -32,9 +32,9 @@ struct VecScalar {
     static Mask less(Reg a, Reg b) { return a < b; }
     static Reg select(Mask m, Reg a, Reg b) { return m ? a : b; }
     static Reg round_even(Reg v) { return nearbyintf(v); }
-    // 2^v for integral v in -126 .. 127, exactly.
+    // 2^v for integral v in -126 .. 127, exactly; anything for NaN.
     static Reg power_of_two(Reg v) {
-        const int32_t bits = (static_cast<int32_t>(v) + 127) * (1 << 23);
+        const int32_t bits = (static_cast<int32_t>(v == v ? v : 0.0f) + 127) * (1 << 23);
         float r;
         memcpy(&r, &bits, sizeof r);
         return r;

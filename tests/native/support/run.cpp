@@ -70,7 +70,9 @@ nconv_status Convolution::pack(nconv_pass pass, const GuardedBuffer& weights,
                                GuardedBuffer* packed) const {
     const int64_t size =
         pass == NCONV_PASS_FORWARD ? info_.forward_packed_bytes : info_.backward_input_packed_bytes;
-    *packed = GuardedBuffer(static_cast<size_t>(size), options_.placement);
+    // Workspaces may lie anywhere, packed weights at multiples of 4 bytes.
+    const Placement placement = {options_.placement.edge, options_.placement.offset / 4 * 4};
+    *packed = GuardedBuffer(static_cast<size_t>(size), placement);
     return nconv_pack_weights(plan_.get(), pass, weights.floats(), count(weights), packed->data(),
                               size);
 }
