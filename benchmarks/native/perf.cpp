@@ -224,7 +224,8 @@ Row measure_job(const Job& job, bool cold) {
         double& best = best_peak(row.isa, job.threads);
         best = std::max({best, before, after});
         const double lower = std::min(before, after);
-        if (lower >= kAgree * std::max(before, after) && lower >= kWholeCores * best) row.status = "ok";
+        if (lower >= kAgree * std::max(before, after) && lower >= kWholeCores * best)
+            row.status = "ok";
         if (row.min_us >= 0 && times.min * 1e6 >= row.min_us && row.status != "ok") continue;
         row.peak_gflops = std::max(before, after);
         row.min_us = times.min * 1e6;

@@ -26,16 +26,14 @@ struct Case {
 
 std::vector<Case> cases() {
     const char* const kDescriptors[] = {
-        "mb1_ic3ih23_oc17_kh7sh2ph3",        "mb1_ic64ih9_oc33_kh1",
-        "mb2_ic19ih8iw11_oc24_kh3kw3ph1pw1", "mb1_ic32ih7_oc16_kh3sh2ph1",
-        "g24mb1_ic24ih11_oc24_kh3ph1",       "g8mb2_ic8ih12_oc8_kh5sh2ph2",
-        "g17mb1_ic17ih6_oc34_kh3ph1",        "g4mb1_ic20ih8_oc36_kh3ph1",
-        "mb1_ic1ih40iw37_oc1_kh3kw5ph1pw2",  "g3mb1_ic3ih31_oc3_kh7ph3",
-        "mb1_ic16ih9_oc16oh9_kh3ph4dh3",     "mb3_ic5ih7iw9_oc6_kh3kw2sh1sw2ph1pw1dh0dw1",
-        "mb1_ic256ih3_oc20_kh3ph1",          "mb4_ic2ih33_oc9_kh3ph1",
+        "mb1_ic3ih23_oc17_kh7sh2ph3", "mb1_ic64ih9_oc33_kh1", "mb2_ic19ih8iw11_oc24_kh3kw3ph1pw1",
+        "mb1_ic32ih7_oc16_kh3sh2ph1", "g24mb1_ic24ih11_oc24_kh3ph1", "g8mb2_ic8ih12_oc8_kh5sh2ph2",
+        "g17mb1_ic17ih6_oc34_kh3ph1", "g4mb1_ic20ih8_oc36_kh3ph1",
+        "mb1_ic1ih40iw37_oc1_kh3kw5ph1pw2", "g3mb1_ic3ih31_oc3_kh7ph3",
+        "mb1_ic16ih9_oc16oh9_kh3ph4dh3", "mb3_ic5ih7iw9_oc6_kh3kw2sh1sw2ph1pw1dh0dw1",
+        "mb1_ic256ih3_oc20_kh3ph1", "mb4_ic2ih33_oc9_kh3ph1",
         // More chunks of pixels than partial sums, a 1 x 1 layer cut both ways, channels reduced in blocks.
-        "mb1_ic4ih100_oc5_kh3ph1",           "mb2_ic70ih28_oc40_kh1",
-        "mb1_ic640ih25_oc3_kh3ph4dh3"};
+        "mb1_ic4ih100_oc5_kh3ph1", "mb2_ic70ih28_oc40_kh1", "mb1_ic640ih25_oc3_kh3ph4dh3"};
     const struct {
         nconv_activation activation;
         float alpha, beta;

@@ -21,7 +21,8 @@ struct Buffer {
 };
 
 bool overlap(const Buffer& a, const Buffer& b) {
-    const uintptr_t x = reinterpret_cast<uintptr_t>(a.data), y = reinterpret_cast<uintptr_t>(b.data);
+    const uintptr_t x = reinterpret_cast<uintptr_t>(a.data),
+                    y = reinterpret_cast<uintptr_t>(b.data);
     return a.bytes > 0 && b.bytes > 0 && x < y + static_cast<uint64_t>(b.bytes) &&
            y < x + static_cast<uint64_t>(a.bytes);
 }
@@ -31,7 +32,8 @@ template <int kCount>
 bool overlapping(const Buffer (&buffers)[kCount]) {
     for (int i = 0; i < kCount; ++i) {
         for (int j = i + 1; j < kCount; ++j) {
-            if ((buffers[i].written || buffers[j].written) && overlap(buffers[i], buffers[j])) return true;
+            if ((buffers[i].written || buffers[j].written) && overlap(buffers[i], buffers[j]))
+                return true;
         }
     }
     return false;
@@ -63,7 +65,8 @@ nconv_status read_execution(const nconv_execution* execution, Execution* result)
     if (execution->struct_size != sizeof(nconv_execution)) return NCONV_STATUS_INVALID_EXECUTION;
     if (execution->max_threads < 0) return NCONV_STATUS_INVALID_THREADS;
     if (execution->max_threads > 0) {
-        result->threads = execution->max_threads < kMaxThreads ? execution->max_threads : kMaxThreads;
+        result->threads =
+            execution->max_threads < kMaxThreads ? execution->max_threads : kMaxThreads;
     }
     result->parallel_for = execution->parallel_for;
     result->parallel_context = execution->parallel_context;
@@ -261,7 +264,8 @@ nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_i
     if (!holds_packed(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
     }
-    if (!holds(a.grad_input, a.grad_input_count, p.input_count)) return NCONV_STATUS_INVALID_GRAD_INPUT;
+    if (!holds(a.grad_input, a.grad_input_count, p.input_count))
+        return NCONV_STATUS_INVALID_GRAD_INPUT;
     if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass, 1).value())) {
         return NCONV_STATUS_INVALID_WORKSPACE;
     }
@@ -280,7 +284,8 @@ nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_i
     return NCONV_STATUS_OK;
 }
 
-nconv_status nconv_backward_weights(const nconv_plan* plan, const nconv_backward_weights_args* args) {
+nconv_status nconv_backward_weights(const nconv_plan* plan,
+                                    const nconv_backward_weights_args* args) {
     if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
     if (args == nullptr || args->struct_size != sizeof *args) return NCONV_STATUS_INVALID_ARGUMENTS;
     const nconv_backward_weights_args& a = *args;
@@ -324,9 +329,12 @@ nconv_status nconv_backward_weights(const nconv_plan* plan, const nconv_backward
     }
     const Workspace workspace =
         lay_out_workspace(pass, a.workspace, a.workspace_bytes, &execution.threads);
-    const BackwardWeightsCall call = {a.input,        a.grad_output,
+    const BackwardWeightsCall call = {a.input,
+                                      a.grad_output,
                                       p.linear() ? nullptr : a.output,
-                                      a.grad_weights, p.has_bias ? a.grad_bias : nullptr, accumulate};
+                                      a.grad_weights,
+                                      p.has_bias ? a.grad_bias : nullptr,
+                                      accumulate};
     pass.algorithm->backward_weights(context, call, workspace, execution);
     return NCONV_STATUS_OK;
 }

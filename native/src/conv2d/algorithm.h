@@ -63,7 +63,8 @@ struct Algorithm {
     CheckedSize (*packed_count)(const Context&, nconv_pass);
     void (*pack)(const Context&, nconv_pass, const float* weights, float* packed);
     void (*forward)(const Context&, const ForwardCall&, const Workspace&, const Execution&);
-    void (*backward_input)(const Context&, const BackwardInputCall&, const Workspace&, const Execution&);
+    void (*backward_input)(const Context&, const BackwardInputCall&, const Workspace&,
+                           const Execution&);
     void (*backward_weights)(const Context&, const BackwardWeightsCall&, const Workspace&,
                              const Execution&);
 };

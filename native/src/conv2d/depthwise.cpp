@@ -13,7 +13,8 @@ constexpr int kMaxKernel = 32;  // taps along one axis
 constexpr int kMaxStride = 4;
 
 const char* declines(const Problem& p, nconv_pass pass) {
-    if (p.group_inputs != 1 || p.group_outputs != 1) return "more than one input or output channel per group";
+    if (p.group_inputs != 1 || p.group_outputs != 1)
+        return "more than one input or output channel per group";
     if (p.kernel_taps > kMaxTaps || max_of(p.height.kernel, p.width.kernel) > kMaxKernel) {
         return "more than 256 taps, or 32 along one axis";
     }
@@ -38,14 +39,16 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     return size;
 }
 
-CheckedSize packed_count(const Context& context, nconv_pass) { return context.problem.weights_count; }
+CheckedSize packed_count(const Context& context, nconv_pass) {
+    return context.problem.weights_count;
+}
 
 // Packed: [tap][channel] for channels in lanes, [channel][tap], as given, for pixels in lanes.
 void pack(const Context& context, nconv_pass, const float* weights, float* packed) {
     const Problem& p = context.problem;
     if (p.channels_last()) {
-        context.kernels->transpose(weights, p.kernel_taps, packed, p.input_channels, p.input_channels,
-                                   p.kernel_taps);
+        context.kernels->transpose(weights, p.kernel_taps, packed, p.input_channels,
+                                   p.input_channels, p.kernel_taps);
     } else {
         memcpy(packed, weights, static_cast<size_t>(p.weights_count) * sizeof(float));
     }
@@ -98,7 +101,8 @@ private:
             high = max_of(high, taps.at[t].offset);
         }
         const int64_t inside_first = ceil_div(-low, step);
-        const int64_t inside_end = min_of(size, ceil_div(max_of(0, x_.source_extent() - high), step));
+        const int64_t inside_end =
+            min_of(size, ceil_div(max_of(0, x_.source_extent() - high), step));
         for (int64_t at = 0; at < size;) {
             int first_tap = 0, end_tap = 0;
             for (int t = 0; t < taps.count; ++t) {
@@ -155,7 +159,8 @@ private:
             for (int t = 0; t < y_taps.count; ++t) {
                 const int64_t at = position + y_taps.at[t].offset;
                 if (at < 0 || at >= g_.y.source_extent()) continue;
-                const float* from = source + at * source_row_ + run.first * g_.x.source_step() * lanes_;
+                const float* from =
+                    source + at * source_row_ + run.first * g_.x.source_step() * lanes_;
                 const float* weight = weights + y_taps.at[t].kernel * p_.width.kernel * lanes_;
                 for (int u = run.first_tap; u < run.end_tap; ++u) {
                     const Tap& tap = rows_.x_taps[run.phase].at[u];
@@ -197,19 +202,22 @@ private:
     const Rows rows_;
 };
 
-void forward(const Context& context, const ForwardCall& call, const Workspace&, const Execution& execution) {
+void forward(const Context& context, const ForwardCall& call, const Workspace&,
+             const Execution& execution) {
     const Problem& p = context.problem;
     const Gather gather(p, NCONV_PASS_FORWARD);
-    RowGather(context, gather, {call.input, call.packed, call.bias, call.output}).run(p.batch, execution);
+    RowGather(context, gather, {call.input, call.packed, call.bias, call.output})
+        .run(p.batch, execution);
 }
 
-void backward_input(const Context& context, const BackwardInputCall& call, const Workspace& workspace,
-                    const Execution& execution) {
+void backward_input(const Context& context, const BackwardInputCall& call,
+                    const Workspace& workspace, const Execution& execution) {
     const Problem& p = context.problem;
     const Gather gather(p, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution, [&](const GatherCall& part, int64_t images) {
-        RowGather(context, gather, part).run(images, execution);
-    });
+    for_each_derived(context, call, workspace, execution,
+                     [&](const GatherCall& part, int64_t images) {
+                         RowGather(context, gather, part).run(images, execution);
+                     });
 }
 
 // The sum of kVirtualLanes chains in a fixed tree.
@@ -240,13 +248,15 @@ void add_image(const Context& context, const Rows& rows, const float* input, con
             for (int r = 0; r < p.height.kernel; ++r) {
                 const int64_t at = row * p.height.stride + rows.y_taps[0].at[r].offset;
                 if (at < 0 || at >= p.height.input || run.first_tap == run.end_tap) continue;
-                const float* source = plane + (at * p.width.input + run.first * p.width.stride) * lanes;
+                const float* source =
+                    plane + (at * p.width.input + run.first * p.width.stride) * lanes;
                 // A block is one or more vectors of channels; with pixels in lanes it is one channel.
                 const int vector = channels_last ? k.lanes : 1;
                 for (int c = 0; c < channels; c += vector) {
                     DepthwiseTap taps[kMaxKernel];
                     for (int s = run.first_tap; s < run.end_tap; ++s) {
-                        taps[s - run.first_tap].source = source + rows.x_taps[0].at[s].offset * lanes + c;
+                        taps[s - run.first_tap].source =
+                            source + rows.x_taps[0].at[s].offset * lanes + c;
                     }
                     DepthwiseWeightsArgs args = {};
                     args.taps = taps;
@@ -258,15 +268,16 @@ void add_image(const Context& context, const Rows& rows, const float* input, con
                     args.channels = static_cast<int>(min_of(vector, channels - c));
                     args.sums = sums + (r * p.width.kernel + run.first_tap) * kChannelBlock + c;
                     args.sums_tap = kChannelBlock;
-                    (channels_last ? k.depthwise_weights_channels : k.depthwise_weights_pixels)(args);
+                    (channels_last ? k.depthwise_weights_channels
+                                   : k.depthwise_weights_pixels)(args);
                 }
             }
         }
     }
 }
 
-void backward_weights(const Context& context, const BackwardWeightsCall& call, const Workspace& workspace,
-                      const Execution& execution) {
+void backward_weights(const Context& context, const BackwardWeightsCall& call,
+                      const Workspace& workspace, const Execution& execution) {
     const Problem& p = context.problem;
     const KernelSet& k = *context.kernels;
     const bool channels_last = p.channels_last();
@@ -278,8 +289,8 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
         const bool overwrite = n == 0 && !call.accumulate;
         const float* grad = call.grad_output + n * p.output_image;
         if (call.output != nullptr) {
-            derive_gradient(context, grad, call.output + n * p.output_image, workspace.shared_floats(),
-                            p.output_image, execution);
+            derive_gradient(context, grad, call.output + n * p.output_image,
+                            workspace.shared_floats(), p.output_image, execution);
             grad = workspace.shared_floats();
         }
         parallel_for(execution, ceil_div(p.input_channels, block), [&](int64_t task, int slot) {
@@ -287,22 +298,26 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
             const int channels = static_cast<int>(min_of(block, p.input_channels - first));
             float* sums = reinterpret_cast<float*>(workspace.slot(slot));
             float* bias = sums + p.kernel_taps * kChannelBlock;
-            memset(sums, 0, static_cast<size_t>((p.kernel_taps + 1) * kChannelBlock) * sizeof(float));
+            memset(sums, 0,
+                   static_cast<size_t>((p.kernel_taps + 1) * kChannelBlock) * sizeof(float));
             add_image(context, rows, call.input + n * p.input_image, grad, first, channels, sums);
             for (int64_t t = 0; t < p.kernel_taps; ++t) {
                 for (int c = 0; c < channels; ++c) {
                     add_to(call.grad_weights + (first + c) * p.kernel_taps + t,
-                           channels_last ? sums[t * kChannelBlock + c] : reduce(sums + t * kChannelBlock),
+                           channels_last ? sums[t * kChannelBlock + c]
+                                         : reduce(sums + t * kChannelBlock),
                            overwrite);
                 }
             }
             if (call.grad_bias == nullptr) return;
             if (channels_last) {
                 k.add_rows(grad + first, p.input_channels, p.output_pixels, channels, bias);
-                for (int c = 0; c < channels; ++c) add_to(call.grad_bias + first + c, bias[c], overwrite);
+                for (int c = 0; c < channels; ++c)
+                    add_to(call.grad_bias + first + c, bias[c], overwrite);
             } else {
                 const float* plane = grad + first * p.output_pixels;
-                const int64_t whole = p.output_pixels / kVirtualLanes, rest = p.output_pixels % kVirtualLanes;
+                const int64_t whole = p.output_pixels / kVirtualLanes,
+                              rest = p.output_pixels % kVirtualLanes;
                 k.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, bias);
                 k.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, bias);
                 add_to(call.grad_bias + first, reduce(bias), overwrite);

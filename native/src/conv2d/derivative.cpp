@@ -9,7 +9,8 @@ void derive_gradient(const Context& context, const float* grad, const float* out
     const ActivationKernel& activation = context.kernels->activations[p.activation];
     parallel_for(execution, ceil_div(count, kBlock), [&](int64_t task, int) {
         const int64_t at = task * kBlock;
-        activation.derive(grad + at, output + at, result + at, min_of(kBlock, count - at), p.alpha, p.beta);
+        activation.derive(grad + at, output + at, result + at, min_of(kBlock, count - at), p.alpha,
+                          p.beta);
     });
 }
 

@@ -15,8 +15,8 @@ CheckedSize derived_bytes(const Problem&);
 
 // Calls run(GatherCall, images) for the whole batch, or for each image after its derivative was applied.
 template <class Run>
-void for_each_derived(const Context& context, const BackwardInputCall& call, const Workspace& workspace,
-                      const Execution& execution, const Run& run) {
+void for_each_derived(const Context& context, const BackwardInputCall& call,
+                      const Workspace& workspace, const Execution& execution, const Run& run) {
     const Problem& p = context.problem;
     if (call.output == nullptr) {
         run(GatherCall{call.grad_output, call.packed, nullptr, call.grad_input}, p.batch);

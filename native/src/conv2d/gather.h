@@ -26,8 +26,9 @@ struct Gather {
     int64_t taps_before(int64_t phase) const {
         const int64_t columns = x.phases(), row = phase / columns;
         const int64_t whole_rows = taps_before(y, row) * taps_before(x, columns);
-        return phase % columns == 0 ? whole_rows
-                                    : whole_rows + y.tap_count(row) * taps_before(x, phase % columns);
+        return phase % columns == 0
+                   ? whole_rows
+                   : whole_rows + y.tap_count(row) * taps_before(x, phase % columns);
     }
     int64_t tap_count(int64_t phase) const {
         return y.tap_count(phase / x.phases()) * x.tap_count(phase % x.phases());

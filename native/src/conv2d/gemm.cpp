@@ -1,7 +1,8 @@
 // The gemm algorithm: dense and grouped convolution of any geometry within its tables' limits. Forward
 // and backward_input are a gather (window.h), backward_weights an outer product.
-#include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
+
+#include "conv2d/derivative.h"
 
 namespace nconv {
 namespace {
@@ -40,12 +41,13 @@ void forward(const Context& context, const ForwardCall& call, const Workspace& w
                 execution);
 }
 
-void backward_input(const Context& context, const BackwardInputCall& call, const Workspace& workspace,
-                    const Execution& execution) {
+void backward_input(const Context& context, const BackwardInputCall& call,
+                    const Workspace& workspace, const Execution& execution) {
     const Gather gather(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution, [&](const GatherCall& part, int64_t images) {
-        gemm_gather(context, gather, part, images, workspace, execution);
-    });
+    for_each_derived(context, call, workspace, execution,
+                     [&](const GatherCall& part, int64_t images) {
+                         gemm_gather(context, gather, part, images, workspace, execution);
+                     });
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ Regions largest_regions(const Gather& g) {
 
 // The part of the source that a region reads.
 Rectangle source_of(const Gather& g, const Rectangle& r) {
-    const auto cut = [](const Window& axis, int64_t from, int64_t count, int64_t spacing, int64_t* start) {
+    const auto cut = [](const Window& axis, int64_t from, int64_t count, int64_t spacing,
+                        int64_t* start) {
         const int64_t low = from * axis.source_step() + axis.lowest_offset();
         const int64_t high = (from + count - 1) * axis.source_step() + axis.highest_offset();
         *start = low >= 0 ? low : low + ceil_div(-low, spacing) * spacing;
@@ -102,17 +103,19 @@ Rectangle result_of(const Gather& g, const Rectangle& r) {
 int64_t strip_pixels(const Gather& g) {
     const Regions regions(g, kPlaneRegionPixels);
     const auto most = [](const Window& axis, int64_t count) {
-        return min_of(axis.source_extent(), (count - 1) * axis.source_step() + axis.highest_offset() -
-                                                axis.lowest_offset() + 1);
+        return min_of(axis.source_extent(), (count - 1) * axis.source_step() +
+                                                axis.highest_offset() - axis.lowest_offset() + 1);
     };
     return most(g.y, regions.rows) * most(g.x, regions.columns);
 }
 
 // The same in both layouts, on every instruction set and for any number of threads: it orders the sums.
 int64_t depth_block(const Gather& g) {
-    const int64_t most = max_of(kPlaneBlock, kStripFloats / strip_pixels(g) / kPlaneBlock * kPlaneBlock);
-    return g.reduced <= most ? g.reduced
-                             : round_up(ceil_div(g.reduced, ceil_div(g.reduced, most)), kPlaneBlock);
+    const int64_t most =
+        max_of(kPlaneBlock, kStripFloats / strip_pixels(g) / kPlaneBlock * kPlaneBlock);
+    return g.reduced <= most
+               ? g.reduced
+               : round_up(ceil_div(g.reduced, ceil_div(g.reduced, most)), kPlaneBlock);
 }
 
 // Pixels of a strip must not all fall into the same few sets of a cache: 512 channels side by side, a
@@ -140,7 +143,8 @@ struct Slot {
         results = reinterpret_cast<float**>(take(pixels, sizeof(float*)));
         table_pitch = pixels;
         if (g.problem.channels_last()) return;
-        strip = reinterpret_cast<float*>(take(CheckedSize(strip_pixels(g)) * strip_pitch(g), sizeof(float)));
+        strip = reinterpret_cast<float*>(
+            take(CheckedSize(strip_pixels(g)) * strip_pitch(g), sizeof(float)));
         stage = reinterpret_cast<float*>(
             take(CheckedSize(pixels) * g.phases() * block_width(context), sizeof(float)));
     }
@@ -177,14 +181,16 @@ struct Block {
 // Calls body(i, y, x) for the first pixel of each row of the region, its i-th.
 template <class Body>
 void for_each_row(const Rectangle& region, const Body& body) {
-    for (int64_t row = 0; row < region.rows; ++row) body(row * region.columns, region.y + row, region.x);
+    for (int64_t row = 0; row < region.rows; ++row)
+        body(row * region.columns, region.y + row, region.x);
 }
 
 void fill_results(const Gather& g, const Block& block, const Rectangle& region, int64_t phase_y,
                   int64_t phase_x, float** results) {
     const int64_t step = g.x.result_step() * block.result.pixel_pitch;
     for_each_row(region, [&](int64_t i, int64_t y, int64_t x) {
-        float* p = block.result.at(y * g.y.result_step() + phase_y, x * g.x.result_step() + phase_x);
+        float* p =
+            block.result.at(y * g.y.result_step() + phase_y, x * g.x.result_step() + phase_x);
         for (int64_t k = 0; k < region.columns; ++k, p += step) results[i + k] = p;
     });
 }
@@ -197,7 +203,8 @@ void fill_sources(const Gather& g, const Block& block, const Rectangle& region, 
         const bool row_inside = row >= 0 && row < g.y.source_extent();
         int64_t column = x * step + tx.offset;
         const float* p = block.source.at(row, column);
-        for (int64_t k = 0; k < columns; ++k, column += step, p += step * block.source.pixel_pitch) {
+        for (int64_t k = 0; k < columns;
+             ++k, column += step, p += step * block.source.pixel_pitch) {
             const bool inside = row_inside && column >= 0 && column < g.x.source_extent();
             sources[i + k] = inside ? p : zeros;
         }
@@ -218,7 +225,8 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
     const int64_t step = table_taps(context, g), stored = round_up(block.columns, k.lanes);
     const int vectors = static_cast<int>(stored / k.lanes);
     const int64_t padded = round_up(g.produced, k.lanes);
-    const float* panel = block.packed + g.reduced * (g.taps_before(phase) * padded + taps * block.e0) +
+    const float* panel = block.packed +
+                         g.reduced * (g.taps_before(phase) * padded + taps * block.e0) +
                          block.from * stored;
     const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows);
     const ActivationKernel& activation = k.activations[g.problem.activation];
@@ -235,11 +243,17 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
         for (int64_t tile = 0; tile < tiles; ++tile) {
             const int64_t from = share_start(region.pixels(), tiles, tile);
             const int rows = static_cast<int>(share_start(region.pixels(), tiles, tile + 1) - from);
-            const RowsTileArgs args = {slot.sources + from, slot.table_pitch, count, block.depth,
-                                       panel, g.reduced * stored, block.bias, slot.results + from,
-                                       static_cast<int>(block.columns),
-                                       first == 0 && block.from == 0 ? TileMode::kStore
-                                                                     : TileMode::kContinue};
+            const RowsTileArgs args = {
+                slot.sources + from,
+                slot.table_pitch,
+                count,
+                block.depth,
+                panel,
+                g.reduced * stored,
+                block.bias,
+                slot.results + from,
+                static_cast<int>(block.columns),
+                first == 0 && block.from == 0 ? TileMode::kStore : TileMode::kContinue};
             k.rows_tile[rows - 1][vectors - 1](args);
             if (last && activate) {
                 activation.apply(slot.results + from, rows, static_cast<int>(block.columns),
@@ -258,7 +272,8 @@ struct Cut {
         : regions(largest_regions(g)), channel_blocks(ceil_div(g.produced, block_width(context))) {
         const int64_t others = images * g.problem.groups;
         int64_t pixels = regions.rows * regions.columns;
-        while (others * channel_blocks * regions.count() < wanted && pixels / 2 >= kFewestRegionPixels) {
+        while (others * channel_blocks * regions.count() < wanted &&
+               pixels / 2 >= kFewestRegionPixels) {
             pixels /= 2;
             regions = Regions(g, pixels);
         }
@@ -317,22 +332,26 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
         block.columns = min_of(width, g.produced - block.e0);
         block.bias = task.bias != nullptr ? task.bias + block.e0 : nullptr;
         if (planes) {
-            block.result = {slot.stage, result.y, result.x, result.spacing, result.columns * width, width};
+            block.result = {slot.stage, result.y, result.x, result.spacing, result.columns * width,
+                            width};
         } else {
             const int64_t channels = g.result_channels();
-            block.result = {task.result + block.e0, 0, 0, 1, g.x.result_extent() * channels, channels};
+            block.result = {task.result + block.e0,         0,       0, 1,
+                            g.x.result_extent() * channels, channels};
         }
         for (block.from = 0; block.from < g.reduced; block.from += depth) {
             block.depth = min_of(depth, g.reduced - block.from);
             if (planes) {
-                block.source = {slot.strip, source.y, source.x, source.spacing, source.columns * pitch, pitch};
+                block.source = {
+                    slot.strip, source.y, source.x, source.spacing, source.columns * pitch, pitch};
                 if (b == task.first_block || depth < g.reduced) {
                     load_strip(k, task.source + block.from * source_plane, source_plane,
                                g.x.source_extent(), source, block.depth, slot.strip, pitch);
                 }
             } else {
                 const int64_t channels = g.source_channels();
-                block.source = {task.source + block.from, 0, 0, 1, g.x.source_extent() * channels, channels};
+                block.source = {task.source + block.from,       0,       0, 1,
+                                g.x.source_extent() * channels, channels};
             }
             for (int64_t phase = 0; phase < g.phases(); ++phase) {
                 if (planes && skipped(g, phase)) continue;
@@ -341,7 +360,8 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
         }
         if (planes) {
             float* to = task.result + block.e0 * result_plane;
-            store_strip(k, slot.stage, width, result, block.columns, to, result_plane, g.x.result_extent());
+            store_strip(k, slot.stage, width, result, block.columns, to, result_plane,
+                        g.x.result_extent());
             clear_skipped(g, task.region, block.columns, to, result_plane);
         }
     }
@@ -368,9 +388,11 @@ void gemm_pack(const Context& context, const Gather& g, const float* weights, fl
             const int64_t py = phase / g.x.phases(), px = phase % g.x.phases();
             const int64_t taps_y = g.y.tap_count(py), taps_x = g.x.tap_count(px);
             for (int64_t e0 = 0; e0 < g.produced; e0 += width) {
-                const int64_t valid = min_of(width, g.produced - e0), stored = round_up(valid, lanes);
+                const int64_t valid = min_of(width, g.produced - e0),
+                              stored = round_up(valid, lanes);
                 for (int64_t t = 0; t < taps_y * taps_x; ++t) {
-                    const int64_t r = g.y.tap(py, t / taps_x).kernel, s = g.x.tap(px, t % taps_x).kernel;
+                    const int64_t r = g.y.tap(py, t / taps_x).kernel,
+                                  s = g.x.tap(px, t % taps_x).kernel;
                     for (int64_t d = 0; d < g.reduced; ++d, packed += stored) {
                         for (int64_t e = 0; e < valid; ++e) {
                             packed[e] = weights[g.weight_at(group, e0 + e, d, r, s)];
@@ -386,7 +408,8 @@ void gemm_pack(const Context& context, const Gather& g, const float* weights, fl
 void gemm_gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
                  const Workspace& workspace, const Execution& execution) {
     const Cut cut(context, g, images, fewest_tasks(execution));
-    const int64_t regions = cut.regions.count(), groups = g.problem.groups, parts = cut.channel_parts;
+    const int64_t regions = cut.regions.count(), groups = g.problem.groups,
+                  parts = cut.channel_parts;
     const int64_t group_packed =
         g.taps_before(g.phases()) * g.reduced * round_up(g.produced, context.kernels->lanes);
     const bool planes = !g.problem.channels_last();

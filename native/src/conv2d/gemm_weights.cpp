@@ -23,14 +23,16 @@ constexpr int64_t kWantedChunks = 4;
 constexpr int64_t kStripFloats = 512 * 1024;
 constexpr int64_t kPartialFloats = 512 * 1024;  // of all partial sums
 constexpr int64_t kMostPartials = 8;
-constexpr int64_t kStripAlignment = 32;  // floats: the lanes of the widest tile, so no load is partial
+constexpr int64_t kStripAlignment =
+    32;  // floats: the lanes of the widest tile, so no load is partial
 
 // How the pixels are cut: whole images where they are small, rows of one image where they are large.
 struct Chunks {
     explicit Chunks(const Problem& p) {
         const int64_t total = (CheckedSize(max_of(1, p.batch)) * p.output_pixels).value();
         const int64_t fair = max_of(kFewestPixels, ceil_div(total, kWantedChunks));
-        const int64_t pixels = max_of(1, min_of(min_of(kChunkPixels, fair), kStripFloats / p.input_channels));
+        const int64_t pixels =
+            max_of(1, min_of(min_of(kChunkPixels, fair), kStripFloats / p.input_channels));
         if (p.output_pixels <= pixels) {
             rows = p.height.output;
             row_chunks = 1;
@@ -42,7 +44,8 @@ struct Chunks {
             rows = ceil_div(p.height.output, row_chunks);
         }
         count = ceil_div(p.batch, images) * row_chunks;
-        const int64_t most_partials = min_of(kMostPartials, kPartialFloats / max_of(1, p.weights_count));
+        const int64_t most_partials =
+            min_of(kMostPartials, kPartialFloats / max_of(1, p.weights_count));
         partials = max_of(1, min_of(count, most_partials));
         // The input rows a chunk's windows touch, at most.
         const Axis& h = p.height;
@@ -77,7 +80,9 @@ Chunk make_chunk(const Problem& p, const Chunks& chunks, int64_t index) {
 
 bool needs_staging(const Problem& p) { return !p.channels_last() && p.kernel_taps > 1; }
 
-int64_t strip_pitch(int64_t channels) { return round_up(channels, kStripAlignment) + kStripAlignment; }
+int64_t strip_pitch(int64_t channels) {
+    return round_up(channels, kStripAlignment) + kStripAlignment;
+}
 
 // The parts of the workspace, in floats.
 struct Layout {
@@ -97,9 +102,10 @@ struct Layout {
             CheckedSize(c.images) * c.rows * p.width.output * context.kernels->packed_tile_rows;
         packed = take(per_thread, tile);
         output = take(per_thread, p.linear() ? CheckedSize(0) : tile);
-        strip = take(per_thread, p.channels_last() ? CheckedSize(0)
-                                                   : CheckedSize(c.images) * c.input_rows * p.width.input *
-                                                         strip_pitch(p.input_channels));
+        strip =
+            take(per_thread, p.channels_last() ? CheckedSize(0)
+                                               : CheckedSize(c.images) * c.input_rows *
+                                                     p.width.input * strip_pitch(p.input_channels));
         const int64_t filter = p.kernel_taps * p.group_inputs;
         if (needs_staging(p) && per_thread.valid()) per_thread = max_of(per_thread.value(), filter);
     }
@@ -129,7 +135,8 @@ struct Tile {
 };
 struct Tiles {
     explicit Tiles(const Context& context)
-        : p(context.problem), per_group(ceil_div(p.group_outputs, context.kernels->packed_tile_rows)) {}
+        : p(context.problem),
+          per_group(ceil_div(p.group_outputs, context.kernels->packed_tile_rows)) {}
     int64_t count() const { return per_group * p.groups; }
     Tile at(int64_t index) const {
         const int64_t base = index / per_group * p.group_outputs, tile = index % per_group;
@@ -176,9 +183,17 @@ class WeightsPass {
 public:
     WeightsPass(const Context& context, const BackwardWeightsCall& call, const Workspace& workspace,
                 const Execution& execution)
-        : p_(context.problem), k_(*context.kernels), context_(context), call_(call), workspace_(workspace),
-          execution_(execution), chunks_(p_), layout_(context), tiles_(context),
-          cut_(context, chunks_, fewest_tasks(execution)), apart_(chunks_.partials > 1 || needs_staging(p_)) {}
+        : p_(context.problem),
+          k_(*context.kernels),
+          context_(context),
+          call_(call),
+          workspace_(workspace),
+          execution_(execution),
+          chunks_(p_),
+          layout_(context),
+          tiles_(context),
+          cut_(context, chunks_, fewest_tasks(execution)),
+          apart_(chunks_.partials > 1 || needs_staging(p_)) {}
 
     void run() const {
         const int64_t parts = cut_.tile_parts * cut_.block_parts;
@@ -200,12 +215,13 @@ private:
     // The chunks of one partial sum, for some tiles and blocks of channels.
     void add_chunks(int64_t partial, Range tiles, Range blocks, float* memory) const {
         const int64_t width = Cut::block_width(context_);
-        const int64_t from = p_.groups > 1 ? tiles.first / tiles_.per_group * p_.group_inputs
-                                           : blocks.first * width;
+        const int64_t from =
+            p_.groups > 1 ? tiles.first / tiles_.per_group * p_.group_inputs : blocks.first * width;
         const int64_t end = p_.groups > 1 ? ceil_div(tiles.end, tiles_.per_group) * p_.group_inputs
                                           : min_of(blocks.end * width, p_.input_channels);
-        float* sums = apart_ ? workspace_.shared_floats() + layout_.sums + partial * p_.weights_count
-                             : call_.grad_weights;
+        float* sums = apart_
+                          ? workspace_.shared_floats() + layout_.sums + partial * p_.weights_count
+                          : call_.grad_weights;
         float* bias = workspace_.shared_floats() + layout_.bias + partial * p_.bias_count;
         const int64_t first = share_start(chunks_.count, chunks_.partials, partial);
         const int64_t last = share_start(chunks_.count, chunks_.partials, partial + 1);
@@ -217,9 +233,10 @@ private:
                 const Tile tile = tiles_.at(t);
                 const float* packed = pack_gradient(chunk, tile, memory);
                 if (call_.grad_bias != nullptr && blocks.first == 0) {
-                    if (i == first) memset(bias + tile.from, 0, static_cast<size_t>(tile.rows) * sizeof(float));
-                    k_.add_rows(packed, tile.rows, chunk.images * chunk.rows * p_.width.output, tile.rows,
-                                bias + tile.from);
+                    if (i == first)
+                        memset(bias + tile.from, 0, static_cast<size_t>(tile.rows) * sizeof(float));
+                    k_.add_rows(packed, tile.rows, chunk.images * chunk.rows * p_.width.output,
+                                tile.rows, bias + tile.from);
                 }
                 const int64_t group = tile.from / p_.group_outputs * p_.group_inputs;
                 for (int64_t b = blocks.first; b < blocks.end; ++b) {
@@ -248,10 +265,11 @@ private:
         chunk.strip_image = chunk.input_rows * p_.width.input * chunk.pitch;
         chunk.strip = strip;
         for (int64_t n = 0; n < chunk.images; ++n) {
-            load_strip(k_, call_.input + (chunk.first_image + n) * p_.input_image + from * p_.input_pixels,
-                       p_.input_pixels, p_.width.input,
-                       {chunk.first_input_row, chunk.input_rows, 0, p_.width.input}, channels,
-                       strip + n * chunk.strip_image, chunk.pitch);
+            load_strip(
+                k_, call_.input + (chunk.first_image + n) * p_.input_image + from * p_.input_pixels,
+                p_.input_pixels, p_.width.input,
+                {chunk.first_input_row, chunk.input_rows, 0, p_.width.input}, channels,
+                strip + n * chunk.strip_image, chunk.pitch);
         }
     }
 
@@ -262,36 +280,40 @@ private:
         if (call_.output != nullptr) {
             float* output = memory + layout_.output;
             pack_tile(chunk, tile, call_.output, output);
-            k_.activations[p_.activation].derive(packed, output, packed,
-                                                 chunk.images * chunk.rows * p_.width.output * tile.rows,
-                                                 p_.alpha, p_.beta);
+            k_.activations[p_.activation].derive(
+                packed, output, packed, chunk.images * chunk.rows * p_.width.output * tile.rows,
+                p_.alpha, p_.beta);
         }
         return packed;
     }
 
     void pack_tile(const Chunk& chunk, const Tile& tile, const float* tensor, float* packed) const {
-        const int64_t pixels = chunk.rows * p_.width.output, first = chunk.first_row * p_.width.output;
+        const int64_t pixels = chunk.rows * p_.width.output,
+                      first = chunk.first_row * p_.width.output;
         for (int64_t n = 0; n < chunk.images; ++n) {
             const float* image = tensor + (chunk.first_image + n) * p_.output_image;
             float* out = packed + n * pixels * tile.rows;
             if (p_.channels_last()) {
-                k_.pack_columns(image + first * p_.output_channels + tile.from, p_.output_channels, pixels,
-                                static_cast<int>(tile.rows), out);
+                k_.pack_columns(image + first * p_.output_channels + tile.from, p_.output_channels,
+                                pixels, static_cast<int>(tile.rows), out);
             } else {
-                k_.transpose(image + tile.from * p_.output_pixels + first, p_.output_pixels, out, tile.rows,
-                             tile.rows, pixels);
+                k_.transpose(image + tile.from * p_.output_pixels + first, p_.output_pixels, out,
+                             tile.rows, tile.rows, pixels);
             }
         }
     }
 
     // All pixels of the chunk, one tile of output channels, one block of input channels, one tap.
-    void multiply(const Chunk& chunk, const Tile& tile, const float* packed, int64_t tap, int64_t channel,
-                  int64_t columns, float* out, TileMode mode) const {
+    void multiply(const Chunk& chunk, const Tile& tile, const float* packed, int64_t tap,
+                  int64_t channel, int64_t columns, float* out, TileMode mode) const {
         const int64_t r = tap / p_.width.kernel, s = tap % p_.width.kernel;
-        const Range ys = reading_inside(p_.height, r, chunk.first_row, chunk.first_row + chunk.rows);
+        const Range ys =
+            reading_inside(p_.height, r, chunk.first_row, chunk.first_row + chunk.rows);
         const Range xs = reading_inside(p_.width, s, 0, p_.width.output);
-        const int64_t row = ys.first * p_.height.stride + r * p_.height.dilation - p_.height.pad_before;
-        const int64_t column = xs.first * p_.width.stride + s * p_.width.dilation - p_.width.pad_before;
+        const int64_t row =
+            ys.first * p_.height.stride + r * p_.height.dilation - p_.height.pad_before;
+        const int64_t column =
+            xs.first * p_.width.stride + s * p_.width.dilation - p_.width.pad_before;
 
         PackedTileArgs args = {};
         args.x = xs.count();
@@ -300,7 +322,8 @@ private:
         args.a = packed + ((ys.first - chunk.first_row) * p_.width.output + xs.first) * tile.rows;
         args.a_y = p_.width.output * tile.rows;
         args.a_z = chunk.rows * args.a_y;
-        args.b = chunk.strip + ((row - chunk.first_input_row) * p_.width.input + column) * chunk.pitch + channel;
+        args.b = chunk.strip +
+                 ((row - chunk.first_input_row) * p_.width.input + column) * chunk.pitch + channel;
         args.b_x = p_.width.stride * chunk.pitch;
         args.b_y = p_.height.stride * p_.width.input * chunk.pitch;
         args.b_z = chunk.strip_image;
@@ -325,7 +348,8 @@ private:
         float* out = call_.grad_weights + o * filter;
         if (needs_staging(p_)) {
             float* ordered = call_.accumulate ? memory : out;
-            k_.transpose(sums, p_.group_inputs, ordered, p_.kernel_taps, p_.kernel_taps, p_.group_inputs);
+            k_.transpose(sums, p_.group_inputs, ordered, p_.kernel_taps, p_.kernel_taps,
+                         p_.group_inputs);
             sums = ordered;
         }
         if (call_.accumulate) {

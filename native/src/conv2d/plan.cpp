@@ -27,10 +27,12 @@ uint64_t packed_format(const Context& context, nconv_pass pass, int algorithm) {
     const auto phases = [&](const Axis& a) {
         return pass == NCONV_PASS_FORWARD ? 1 : min_of(a.stride, a.input);
     };
-    const int64_t key[] = {p.layout,          p.groups,         p.input_channels,  p.output_channels,
-                           p.height.kernel,   p.width.kernel,   p.height.stride,   p.width.stride,
-                           p.height.dilation, p.width.dilation, phase(p.height),   phase(p.width),
-                           phases(p.height),  phases(p.width),  context.kernels->isa, pass, algorithm};
+    const int64_t key[] = {
+        p.layout,          p.groups,         p.input_channels,     p.output_channels,
+        p.height.kernel,   p.width.kernel,   p.height.stride,      p.width.stride,
+        p.height.dilation, p.width.dilation, phase(p.height),      phase(p.width),
+        phases(p.height),  phases(p.width),  context.kernels->isa, pass,
+        algorithm};
     uint64_t hash = 14695981039346656037u;
     for (const int64_t value : key) {
         for (int shift = 0; shift < 64; shift += 8) {
@@ -40,7 +42,8 @@ uint64_t packed_format(const Context& context, nconv_pass pass, int algorithm) {
     return hash;
 }
 
-nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* forced, PassPlan* plan) {
+nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* forced,
+                    PassPlan* plan) {
     for (int i = 0; i < kAlgorithmCount; ++i) {
         const Algorithm* algorithm = kAlgorithms[i];
         if (forced != nullptr && algorithm != forced) continue;
@@ -50,7 +53,8 @@ nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* fo
         plan->workspace = algorithm->workspace(context, pass);
         if (!workspace_bytes(*plan, kMaxThreads).valid()) return NCONV_STATUS_SIZE_OVERFLOW;
         if (pass != NCONV_PASS_BACKWARD_WEIGHTS) {
-            const CheckedSize bytes = algorithm->packed_count(context, pass) * CheckedSize(sizeof(float));
+            const CheckedSize bytes =
+                algorithm->packed_count(context, pass) * CheckedSize(sizeof(float));
             if (!bytes.valid()) return NCONV_STATUS_SIZE_OVERFLOW;
             plan->packed_bytes = bytes.value();
             plan->packed_format = packed_format(context, pass, i);
@@ -89,16 +93,19 @@ constexpr const char* kMathModeNames[] = {"default", "strict", "fast"};
 
 }  // namespace
 
-nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* options, Plan* plan) {
+nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* options,
+                       Plan* plan) {
     Plan result = {};
     nconv_status status = make_problem(desc, &result.context.problem);
     if (status != NCONV_STATUS_OK) return status;
     int32_t max_isa = -1;
     const Algorithm* forced = nullptr;
     if (options != nullptr) {
-        if (options->struct_size != sizeof(nconv_plan_options)) return NCONV_STATUS_INVALID_ARGUMENTS;
+        if (options->struct_size != sizeof(nconv_plan_options))
+            return NCONV_STATUS_INVALID_ARGUMENTS;
         max_isa = options->max_isa;
-        if (max_isa < -1 || (max_isa >= 0 && isa_name(max_isa) == nullptr)) return NCONV_STATUS_INVALID_ISA;
+        if (max_isa < -1 || (max_isa >= 0 && isa_name(max_isa) == nullptr))
+            return NCONV_STATUS_INVALID_ISA;
         if (max_isa >= 0 && (supported_isas() & (1u << max_isa)) == 0) {
             return NCONV_STATUS_UNSUPPORTED_ISA;
         }
@@ -109,7 +116,8 @@ nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* 
     }
     result.context.kernels = select_kernels(max_isa);
     for (int pass = 0; pass < kPasses; ++pass) {
-        status = choose(result.context, static_cast<nconv_pass>(pass), forced, &result.passes[pass]);
+        status =
+            choose(result.context, static_cast<nconv_pass>(pass), forced, &result.passes[pass]);
         if (status != NCONV_STATUS_OK) return status;
     }
     *plan = result;
@@ -135,8 +143,8 @@ Workspace lay_out_workspace(const PassPlan& pass, void* start, int64_t bytes, in
     if (one == 0) return workspace;
     workspace.per_thread = two - one;
     const uintptr_t address = reinterpret_cast<uintptr_t>(start);
-    char* aligned = static_cast<char*>(start) + (kWorkspaceAlignment - address % kWorkspaceAlignment) %
-                                                    kWorkspaceAlignment;
+    char* aligned = static_cast<char*>(start) +
+                    (kWorkspaceAlignment - address % kWorkspaceAlignment) % kWorkspaceAlignment;
     workspace.shared = aligned;
     workspace.slots = aligned + (one - kWorkspaceAlignment - workspace.per_thread);
     return workspace;
@@ -146,8 +154,8 @@ int64_t describe_plan(const Plan& plan, char* text, int64_t text_bytes) {
     const Problem& p = plan.context.problem;
     Writer out(text, text_bytes);
     out.print("conv2d %s float32: input %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
-              " (n c h w), output %" PRId64 " x %" PRId64 " x %" PRId64 ", kernel %" PRId64 " x %" PRId64
-              ", stride %" PRId64 " x %" PRId64 ", dilation %" PRId64 " x %" PRId64
+              " (n c h w), output %" PRId64 " x %" PRId64 " x %" PRId64 ", kernel %" PRId64
+              " x %" PRId64 ", stride %" PRId64 " x %" PRId64 ", dilation %" PRId64 " x %" PRId64
               ", pad top %" PRId64 " left %" PRId64 ", groups %" PRId64 ", %s, %s, %s math\n",
               p.channels_last() ? "nhwc" : "nchw", p.batch, p.input_channels, p.height.input,
               p.width.input, p.output_channels, p.height.output, p.width.output, p.height.kernel,
@@ -161,7 +169,8 @@ int64_t describe_plan(const Plan& plan, char* text, int64_t text_bytes) {
                   " for each further one",
                   kPassNames[i], pass.algorithm->name, isa_name(plan.context.kernels->isa), shared,
                   workspace_bytes(pass, 2).value() - shared);
-        if (pass.packed_bytes > 0) out.print(", packed weights %" PRId64 " bytes", pass.packed_bytes);
+        if (pass.packed_bytes > 0)
+            out.print(", packed weights %" PRId64 " bytes", pass.packed_bytes);
         for (int a = 0; a < kAlgorithmCount; ++a) {
             if (pass.declined[a] != nullptr) {
                 out.print("; not %s: %s", kAlgorithms[a]->name, pass.declined[a]);

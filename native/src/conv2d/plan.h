@@ -11,7 +11,7 @@ struct PassPlan {
     const Algorithm* algorithm;
     const char* declined[kAlgorithmCount];  // reasons of those considered before it
     WorkspaceSize workspace;
-    int64_t packed_bytes;    // 0 for backward_weights
+    int64_t packed_bytes;  // 0 for backward_weights
     uint64_t packed_format;
 };
 
@@ -20,7 +20,8 @@ struct Plan {
     PassPlan passes[kPasses];
 };
 
-nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* options, Plan* plan);
+nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* options,
+                       Plan* plan);
 
 // Bytes of a workspace for that many threads; any alignment of its start is allowed for.
 CheckedSize workspace_bytes(const PassPlan& pass, int threads);

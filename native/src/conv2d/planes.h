@@ -46,20 +46,22 @@ inline void load_strip(const KernelSet& kernels, const float* planes, int64_t pl
                     const float* next = source + (kPlaneBlock + k) * plane_size;
                     for (int64_t p = 0; p < n; p += kLine) __builtin_prefetch(next + p);
                 }
-                kernels.transpose(source, plane_size, strip + (to + i) * pitch + c, pitch, count, n);
+                kernels.transpose(source, plane_size, strip + (to + i) * pitch + c, pitch, count,
+                                  n);
             }
         });
     }
 }
 
 // The opposite of load_strip.
-inline void store_strip(const KernelSet& kernels, const float* strip, int64_t pitch, const Rectangle& r,
-                        int64_t channels, float* planes, int64_t plane_size, int64_t plane_width) {
+inline void store_strip(const KernelSet& kernels, const float* strip, int64_t pitch,
+                        const Rectangle& r, int64_t channels, float* planes, int64_t plane_size,
+                        int64_t plane_width) {
     for (int64_t c = 0; c < channels; c += kPlaneBlock) {
         const int64_t count = min_of(kPlaneBlock, channels - c);
         for_each_plane_run(r, plane_width, [&](int64_t to, int64_t from, int64_t pixels) {
-            kernels.transpose(strip + from * pitch + c, pitch, planes + c * plane_size + to, plane_size,
-                              pixels, count);
+            kernels.transpose(strip + from * pitch + c, pitch, planes + c * plane_size + to,
+                              plane_size, pixels, count);
         });
     }
 }

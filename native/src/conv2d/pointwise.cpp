@@ -52,8 +52,8 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
         for (int64_t tile = 0; tile < tiles.count; ++tile) {
             const int64_t from = tiles.first(tile), rows = tiles.first(tile + 1) - from;
             if (g.forward) {
-                context.kernels->transpose(weights + from * g.reduced, g.reduced, packed, rows, rows,
-                                           g.reduced);
+                context.kernels->transpose(weights + from * g.reduced, g.reduced, packed, rows,
+                                           rows, g.reduced);
             } else {
                 context.kernels->pack_columns(weights + from, g.produced, g.reduced,
                                               static_cast<int>(rows), packed);
@@ -91,14 +91,15 @@ public:
     void run(int64_t images, const Execution& execution) const {
         const int64_t block = kBlockTiles * tile_pixels(), groups = g_.problem.groups;
         const int64_t blocks = ceil_div(plane_, block), others = images * groups * blocks;
-        const int64_t parts =
-            min_of(tiles_.count, ceil_div(fewest_tasks(execution), others));
+        const int64_t parts = min_of(tiles_.count, ceil_div(fewest_tasks(execution), others));
         parallel_for(execution, others * parts, [&](int64_t index, int) {
             const int64_t at = index % blocks * block, part = index / blocks % parts;
-            const int64_t group = index / (blocks * parts) % groups, image = index / (blocks * parts * groups);
+            const int64_t group = index / (blocks * parts) % groups,
+                          image = index / (blocks * parts * groups);
             Task task;
             task.source = call_.source + image * g_.source_image + group * g_.reduced * plane_ + at;
-            task.result = call_.result + image * g_.result_image + group * g_.produced * plane_ + at;
+            task.result =
+                call_.result + image * g_.result_image + group * g_.produced * plane_ + at;
             task.packed = call_.packed + group * g_.reduced * g_.produced;
             task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
             task.pixels = min_of(block, plane_ - at);
@@ -113,7 +114,8 @@ private:
 
     void run_task(const Task& task) const {
         const int64_t rest = task.pixels % k_.lanes;
-        const bool columns = k_.packed_column != nullptr && task.pixels > rest && rest <= kMostColumns;
+        const bool columns =
+            k_.packed_column != nullptr && task.pixels > rest && rest <= kMostColumns;
         const int64_t whole = columns ? task.pixels - rest : task.pixels;
         for (int64_t d = 0; d < g_.reduced; d += kDepth) {
             const int64_t depth = min_of(kDepth, g_.reduced - d);
@@ -123,7 +125,8 @@ private:
                 for (int i = 0; i < count; ++i) {
                     steps[i] = step(task, first + i, d);
                     for (int64_t pixel = 0; pixel < whole; pixel += tile_pixels()) {
-                        multiply(task, steps[i], d, depth, pixel, min_of(tile_pixels(), whole - pixel));
+                        multiply(task, steps[i], d, depth, pixel,
+                                 min_of(tile_pixels(), whole - pixel));
                     }
                 }
                 for (int64_t pixel = whole; pixel < task.pixels; ++pixel) {
@@ -158,8 +161,8 @@ private:
         kernels[step.rows - 1][ceil_div(pixels, k_.lanes) - 1](args);
     }
 
-    void multiply_column(const Task& task, const Step* steps, int count, int64_t from, int64_t depth,
-                         int64_t pixel) const {
+    void multiply_column(const Task& task, const Step* steps, int count, int64_t from,
+                         int64_t depth, int64_t pixel) const {
         ColumnArgs args = {};
         for (int i = 0; i < kColumnTiles; ++i) {
             const Step& step = steps[i < count ? i : 0];
@@ -181,9 +184,10 @@ private:
         if (!g_.forward || p.linear()) return;
         for (int i = 0; i < count; ++i) {
             float* rows[kMaxTileRows];
-            for (int r = 0; r < steps[i].rows; ++r) rows[r] = task.result + (steps[i].from + r) * plane_;
-            k_.activations[p.activation].apply(rows, steps[i].rows, static_cast<int>(task.pixels), p.alpha,
-                                               p.beta);
+            for (int r = 0; r < steps[i].rows; ++r)
+                rows[r] = task.result + (steps[i].from + r) * plane_;
+            k_.activations[p.activation].apply(rows, steps[i].rows, static_cast<int>(task.pixels),
+                                               p.alpha, p.beta);
         }
     }
 
@@ -194,18 +198,20 @@ private:
     const int64_t plane_ = g_.problem.input_pixels;
 };
 
-void forward(const Context& context, const ForwardCall& call, const Workspace&, const Execution& execution) {
+void forward(const Context& context, const ForwardCall& call, const Workspace&,
+             const Execution& execution) {
     const Gather gather(context.problem, NCONV_PASS_FORWARD);
     const GatherCall whole = {call.input, call.packed, call.bias, call.output};
     Pointwise(context, gather, whole).run(context.problem.batch, execution);
 }
 
-void backward_input(const Context& context, const BackwardInputCall& call, const Workspace& workspace,
-                    const Execution& execution) {
+void backward_input(const Context& context, const BackwardInputCall& call,
+                    const Workspace& workspace, const Execution& execution) {
     const Gather gather(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution, [&](const GatherCall& part, int64_t images) {
-        Pointwise(context, gather, part).run(images, execution);
-    });
+    for_each_derived(context, call, workspace, execution,
+                     [&](const GatherCall& part, int64_t images) {
+                         Pointwise(context, gather, part).run(images, execution);
+                     });
 }
 
 }  // namespace

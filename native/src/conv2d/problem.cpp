@@ -17,13 +17,16 @@ bool valid_activation(const nconv_conv2d_desc& d) {
         case NCONV_ACTIVATION_LINEAR:
         case NCONV_ACTIVATION_RELU:
         case NCONV_ACTIVATION_SIGMOID:
-        case NCONV_ACTIVATION_TANH: return true;
+        case NCONV_ACTIVATION_TANH:
+            return true;
         case NCONV_ACTIVATION_LEAKY_RELU:
-        case NCONV_ACTIVATION_ELU: return finite(d.activation_alpha) && d.activation_alpha >= 0;
+        case NCONV_ACTIVATION_ELU:
+            return finite(d.activation_alpha) && d.activation_alpha >= 0;
         case NCONV_ACTIVATION_CLIP:
             return finite(d.activation_alpha) && finite(d.activation_beta) &&
                    d.activation_alpha < d.activation_beta;
-        default: return false;
+        default:
+            return false;
     }
 }
 
@@ -44,9 +47,11 @@ nconv_status check_fields(const nconv_conv2d_desc& d) {
     if (!in_range(d.input_height, 1) || !in_range(d.input_width, 1)) {
         return NCONV_STATUS_INVALID_INPUT_SIZE;
     }
-    if (!in_range(d.kernel_h, 1) || !in_range(d.kernel_w, 1)) return NCONV_STATUS_INVALID_KERNEL_SIZE;
+    if (!in_range(d.kernel_h, 1) || !in_range(d.kernel_w, 1))
+        return NCONV_STATUS_INVALID_KERNEL_SIZE;
     if (!in_range(d.stride_h, 1) || !in_range(d.stride_w, 1)) return NCONV_STATUS_INVALID_STRIDE;
-    if (!in_range(d.dilation_h, 1) || !in_range(d.dilation_w, 1)) return NCONV_STATUS_INVALID_DILATION;
+    if (!in_range(d.dilation_h, 1) || !in_range(d.dilation_w, 1))
+        return NCONV_STATUS_INVALID_DILATION;
     if (!in_range(d.pad_top, 0) || !in_range(d.pad_left, 0) || !in_range(d.pad_bottom, 0) ||
         !in_range(d.pad_right, 0)) {
         return NCONV_STATUS_INVALID_PADDING;
@@ -58,8 +63,8 @@ nconv_status check_fields(const nconv_conv2d_desc& d) {
 }
 
 // With every extent below 2^31 none of this can leave 64 bits: (2^31)^2 + 2^31 < 2^63.
-nconv_status make_axis(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before,
-                       int64_t after, Axis* axis) {
+nconv_status make_axis(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                       int64_t before, int64_t after, Axis* axis) {
     const int64_t window = (kernel - 1) * dilation + 1;
     const int64_t padded = input + before + after;
     if (padded < window) return NCONV_STATUS_INVALID_OUTPUT_SIZE;
@@ -90,8 +95,8 @@ nconv_status make_problem(const nconv_conv2d_desc* desc, Problem* problem) {
     p.output_channels = d.output_channels;
     p.group_inputs = d.input_channels / d.groups;
     p.group_outputs = d.output_channels / d.groups;
-    status = make_axis(d.input_height, d.kernel_h, d.stride_h, d.dilation_h, d.pad_top, d.pad_bottom,
-                       &p.height);
+    status = make_axis(d.input_height, d.kernel_h, d.stride_h, d.dilation_h, d.pad_top,
+                       d.pad_bottom, &p.height);
     if (status != NCONV_STATUS_OK) return status;
     status = make_axis(d.input_width, d.kernel_w, d.stride_w, d.dilation_w, d.pad_left, d.pad_right,
                        &p.width);
@@ -124,8 +129,8 @@ nconv_status make_problem(const nconv_conv2d_desc* desc, Problem* problem) {
     return NCONV_STATUS_OK;
 }
 
-nconv_status same_padding(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool lower,
-                          int64_t* before, int64_t* after) {
+nconv_status same_padding(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                          bool lower, int64_t* before, int64_t* after) {
     if (!in_range(input, 1)) return NCONV_STATUS_INVALID_INPUT_SIZE;
     if (!in_range(kernel, 1)) return NCONV_STATUS_INVALID_KERNEL_SIZE;
     if (!in_range(stride, 1)) return NCONV_STATUS_INVALID_STRIDE;

@@ -36,7 +36,7 @@ struct Problem {
 // Checks desc in the order of the header's statuses; *problem is written on NCONV_STATUS_OK only.
 nconv_status make_problem(const nconv_conv2d_desc* desc, Problem* problem);
 
-nconv_status same_padding(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, bool lower,
-                          int64_t* before, int64_t* after);
+nconv_status same_padding(int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                          bool lower, int64_t* before, int64_t* after);
 
 }  // namespace nconv

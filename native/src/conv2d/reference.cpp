@@ -21,8 +21,10 @@ Strides make_strides(bool channels_last, int64_t channels, int64_t height, int64
 struct Geometry {
     explicit Geometry(const Problem& p)
         : input(make_strides(p.channels_last(), p.input_channels, p.height.input, p.width.input)),
-          output(make_strides(p.channels_last(), p.output_channels, p.height.output, p.width.output)),
-          weights(make_strides(p.channels_last(), p.group_inputs, p.height.kernel, p.width.kernel)) {}
+          output(
+              make_strides(p.channels_last(), p.output_channels, p.height.output, p.width.output)),
+          weights(
+              make_strides(p.channels_last(), p.group_inputs, p.height.kernel, p.width.kernel)) {}
     Strides input, output, weights;
 };
 
@@ -44,7 +46,9 @@ const char* declines(const Problem&, nconv_pass) { return nullptr; }
 
 WorkspaceSize workspace(const Context&, nconv_pass) { return {}; }
 
-CheckedSize packed_count(const Context& context, nconv_pass) { return context.problem.weights_count; }
+CheckedSize packed_count(const Context& context, nconv_pass) {
+    return context.problem.weights_count;
+}
 
 void pack(const Context& context, nconv_pass, const float* weights, float* packed) {
     memcpy(packed, weights, static_cast<size_t>(context.problem.weights_count) * sizeof(float));
@@ -55,12 +59,13 @@ float gradient(const Context& context, const float* grad_output, const float* ou
     if (output == nullptr) return grad_output[at];
     const Problem& p = context.problem;
     float result;
-    context.kernels->activations[p.activation].derive(grad_output + at, output + at, &result, 1, p.alpha,
-                                                      p.beta);
+    context.kernels->activations[p.activation].derive(grad_output + at, output + at, &result, 1,
+                                                      p.alpha, p.beta);
     return result;
 }
 
-void forward(const Context& context, const ForwardCall& call, const Workspace&, const Execution& execution) {
+void forward(const Context& context, const ForwardCall& call, const Workspace&,
+             const Execution& execution) {
     const Problem& p = context.problem;
     const Geometry g(p);
     parallel_for(execution, p.batch * p.output_channels, [&](int64_t task, int) {
@@ -76,14 +81,16 @@ void forward(const Context& context, const ForwardCall& call, const Workspace&, 
                         const int64_t w = input_at(p.width, x, s);
                         if (!inside(w, p.width.input)) continue;
                         for (int64_t c = 0; c < p.group_inputs; ++c) {
-                            sum += static_cast<double>(call.input[n * g.input.n + (first + c) * g.input.c +
-                                                                  h * g.input.h + w * g.input.w]) *
+                            sum += static_cast<double>(
+                                       call.input[n * g.input.n + (first + c) * g.input.c +
+                                                  h * g.input.h + w * g.input.w]) *
                                    call.packed[o * g.weights.n + c * g.weights.c + r * g.weights.h +
                                                s * g.weights.w];
                         }
                     }
                 }
-                float* out = call.output + n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
+                float* out =
+                    call.output + n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
                 *out = static_cast<float>(sum);
                 context.kernels->activations[p.activation].apply(&out, 1, 1, p.alpha, p.beta);
             }
@@ -109,15 +116,17 @@ void backward_input(const Context& context, const BackwardInputCall& call, const
                         const int64_t x = output_at(p.width, w, s);
                         if (x < 0) continue;
                         for (int64_t o = first; o < first + p.group_outputs; ++o) {
-                            const int64_t at = n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
-                            sum += static_cast<double>(gradient(context, call.grad_output, call.output, at)) *
+                            const int64_t at =
+                                n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
+                            sum += static_cast<double>(
+                                       gradient(context, call.grad_output, call.output, at)) *
                                    call.packed[o * g.weights.n + c * g.weights.c + r * g.weights.h +
                                                s * g.weights.w];
                         }
                     }
                 }
-                call.grad_input[n * g.input.n + channel * g.input.c + h * g.input.h + w * g.input.w] =
-                    static_cast<float>(sum);
+                call.grad_input[n * g.input.n + channel * g.input.c + h * g.input.h +
+                                w * g.input.w] = static_cast<float>(sum);
             }
         }
     });
@@ -141,9 +150,11 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
                     if (r >= 0) {
                         const int64_t h = input_at(p.height, y, r), w = input_at(p.width, x, s);
                         if (!inside(h, p.height.input) || !inside(w, p.width.input)) continue;
-                        read = call.input[n * g.input.n + channel * g.input.c + h * g.input.h + w * g.input.w];
+                        read = call.input[n * g.input.n + channel * g.input.c + h * g.input.h +
+                                          w * g.input.w];
                     }
-                    const int64_t at = n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
+                    const int64_t at =
+                        n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
                     sum += read * gradient(context, call.grad_output, call.output, at);
                 }
             }
@@ -155,8 +166,8 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
         for (int64_t c = 0; c < p.group_inputs; ++c) {
             for (int64_t r = 0; r < p.height.kernel; ++r) {
                 for (int64_t s = 0; s < p.width.kernel; ++s) {
-                    write_gradient(call.grad_weights + o * g.weights.n + c * g.weights.c + r * g.weights.h +
-                                       s * g.weights.w,
+                    write_gradient(call.grad_weights + o * g.weights.n + c * g.weights.c +
+                                       r * g.weights.h + s * g.weights.w,
                                    sum_over_pixels(o, first + c, r, s), call.accumulate);
                 }
             }
@@ -169,7 +180,7 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
 
 }  // namespace
 
-const Algorithm kReference = {"reference", declines,       workspace,       packed_count,
-                              pack,        forward,        backward_input,  backward_weights};
+const Algorithm kReference = {"reference", declines, workspace,      packed_count,
+                              pack,        forward,  backward_input, backward_weights};
 
 }  // namespace nconv

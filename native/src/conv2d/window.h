@@ -37,7 +37,9 @@ public:
     int64_t result_step() const { return forward_ ? 1 : axis_.stride; }
     int64_t source_step() const { return forward_ ? axis_.stride : 1; }
 
-    int64_t phase_size(int64_t phase) const { return ceil_div(result_extent() - phase, result_step()); }
+    int64_t phase_size(int64_t phase) const {
+        return ceil_div(result_extent() - phase, result_step());
+    }
 
     int64_t tap_count(int64_t phase) const {
         const int64_t first = first_tap(phase);
@@ -52,7 +54,8 @@ public:
 
     // No tap of any phase has an offset outside of these.
     int64_t lowest_offset() const {
-        return forward_ ? -axis_.pad_before : -((kernel_reach() - axis_.pad_before) / axis_.stride + 1);
+        return forward_ ? -axis_.pad_before
+                        : -((kernel_reach() - axis_.pad_before) / axis_.stride + 1);
     }
     int64_t highest_offset() const {
         return forward_ ? kernel_reach() - axis_.pad_before

@@ -49,11 +49,16 @@ int32_t environment_cap() {
 
 const char* isa_name(int32_t isa) {
     switch (isa) {
-        case NCONV_ISA_SCALAR: return "scalar";
-        case NCONV_ISA_AVX2: return "avx2";
-        case NCONV_ISA_AVX512: return "avx512";
-        case NCONV_ISA_NEON: return "neon";
-        default: return nullptr;
+        case NCONV_ISA_SCALAR:
+            return "scalar";
+        case NCONV_ISA_AVX2:
+            return "avx2";
+        case NCONV_ISA_AVX512:
+            return "avx512";
+        case NCONV_ISA_NEON:
+            return "neon";
+        default:
+            return nullptr;
     }
 }
 

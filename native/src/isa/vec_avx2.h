@@ -14,13 +14,16 @@ struct VecAvx2 {
     static constexpr int kRegisters = 16;
 
     static __m256i first(int count) {
-        return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+        return _mm256_cmpgt_epi32(_mm256_set1_epi32(count),
+                                  _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
     }
     static Reg zero() { return _mm256_setzero_ps(); }
     static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
     static Reg set(float x) { return _mm256_set1_ps(x); }
     static Reg load(const float* p) { return _mm256_loadu_ps(p); }
-    static Reg load_partial(const float* p, int count) { return _mm256_maskload_ps(p, first(count)); }
+    static Reg load_partial(const float* p, int count) {
+        return _mm256_maskload_ps(p, first(count));
+    }
     static Reg load_strided(const float* p, ptrdiff_t stride, int count) {
         alignas(32) float lanes[8] = {};
         for (int i = 0; i < count && i < 8; ++i) lanes[i] = p[i * stride];

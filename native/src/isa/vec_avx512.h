@@ -26,8 +26,10 @@ struct VecAvx512 {
     // Lane i holds p[i * stride] for i < count, else 0.
     static Reg load_strided(const float* p, ptrdiff_t stride, int count) {
         if (stride == 2) {
-            const Reg low = load_partial(p, 2 * count - 1), high = load_partial(p + 16, 2 * count - 17);
-            const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+            const Reg low = load_partial(p, 2 * count - 1),
+                      high = load_partial(p + 16, 2 * count - 17);
+            const __m512i even =
+                _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
             return _mm512_permutex2var_ps(low, even, high);
         }
         alignas(64) float lanes[16] = {};
@@ -35,7 +37,9 @@ struct VecAvx512 {
         return _mm512_load_ps(lanes);
     }
     static void store(float* p, Reg v) { _mm512_storeu_ps(p, v); }
-    static void store_partial(float* p, Reg v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }
+    static void store_partial(float* p, Reg v, int count) {
+        _mm512_mask_storeu_ps(p, first(count), v);
+    }
     static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
     static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
     static Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }

@@ -41,7 +41,9 @@ struct VecScalar {
     }
     // Keeps a loaded register a register: see vec_avx512.h.
     static void pin(Reg&) {}
-    static void transpose(const float* src, ptrdiff_t, float* dst, ptrdiff_t, int, int) { *dst = *src; }
+    static void transpose(const float* src, ptrdiff_t, float* dst, ptrdiff_t, int, int) {
+        *dst = *src;
+    }
 };
 
 }  // namespace nconv

@@ -80,7 +80,9 @@ template <class V>
 struct LeakyRelu : Linear<V> {
     using Reg = typename V::Reg;
     using P = ActivationParameters<V>;
-    static Reg value(Reg z, const P& p) { return V::select(V::less(z, p.zero), V::mul(z, p.alpha), z); }
+    static Reg value(Reg z, const P& p) {
+        return V::select(V::less(z, p.zero), V::mul(z, p.alpha), z);
+    }
     static Reg slope(Reg y, const P& p) { return V::select(V::less(p.zero, y), p.one, p.alpha); }
 };
 
@@ -131,7 +133,9 @@ struct Elu : Linear<V> {
     static Reg value(Reg z, const P& p) {
         return V::select(V::less(z, p.zero), V::mul(p.alpha, expm1<V>(z)), z);
     }
-    static Reg slope(Reg y, const P& p) { return V::select(V::less(p.zero, y), p.one, V::add(y, p.alpha)); }
+    static Reg slope(Reg y, const P& p) {
+        return V::select(V::less(p.zero, y), p.one, V::add(y, p.alpha));
+    }
 };
 
 template <class V>

@@ -9,7 +9,8 @@ namespace nconv {
 template <class V, int kPixels>
 void depthwise_channels_tile(const DepthwiseArgs& t, int64_t pixel, int64_t channel) {
     using Reg = typename V::Reg;
-    const int left = static_cast<int>(t.channels - channel < V::kLanes ? t.channels - channel : V::kLanes);
+    const int left =
+        static_cast<int>(t.channels - channel < V::kLanes ? t.channels - channel : V::kLanes);
     const bool full = left == V::kLanes;
     const auto load = [&](const float* p) { return full ? V::load(p) : V::load_partial(p, left); };
     Reg acc[kPixels];
@@ -51,7 +52,8 @@ void depthwise_pixels_tile(const DepthwiseArgs& t, int64_t pixel, int left) {
     using Reg = typename V::Reg;
     Reg acc[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) acc[v] = t.init != nullptr ? V::broadcast(t.init) : V::zero();
+    for (int v = 0; v < kVectors; ++v)
+        acc[v] = t.init != nullptr ? V::broadcast(t.init) : V::zero();
     for (int k = 0; k < t.tap_count; ++k) {
         const Reg weight = V::broadcast(t.taps[k].weight);
         const float* source = t.taps[k].source + pixel * t.source_step;
@@ -81,11 +83,13 @@ void depthwise_pixels_row(const DepthwiseArgs& t) {
     int64_t pixel = 0;
     for (; t.pixels - pixel > 3 * V::kLanes; pixel += 4 * V::kLanes) {
         const int64_t left = t.pixels - pixel - 3 * V::kLanes;
-        depthwise_pixels_tile<V, 4, kDense>(t, pixel, static_cast<int>(left < V::kLanes ? left : V::kLanes));
+        depthwise_pixels_tile<V, 4, kDense>(t, pixel,
+                                            static_cast<int>(left < V::kLanes ? left : V::kLanes));
     }
     for (; pixel < t.pixels; pixel += V::kLanes) {
         const int64_t left = t.pixels - pixel;
-        depthwise_pixels_tile<V, 1, kDense>(t, pixel, static_cast<int>(left < V::kLanes ? left : V::kLanes));
+        depthwise_pixels_tile<V, 1, kDense>(t, pixel,
+                                            static_cast<int>(left < V::kLanes ? left : V::kLanes));
     }
 }
 
@@ -102,7 +106,9 @@ template <class V, int kTaps>
 void depthwise_weights_channels_taps(const DepthwiseWeightsArgs& t, int first) {
     using Reg = typename V::Reg;
     const bool full = t.channels == V::kLanes;
-    const auto load = [&](const float* p) { return full ? V::load(p) : V::load_partial(p, t.channels); };
+    const auto load = [&](const float* p) {
+        return full ? V::load(p) : V::load_partial(p, t.channels);
+    };
     Reg acc[kTaps];
     const float* source[kTaps];
 #pragma GCC unroll 8
@@ -115,10 +121,12 @@ void depthwise_weights_channels_taps(const DepthwiseWeightsArgs& t, int first) {
     for (int64_t i = 0; i < t.pixels; ++i, grad += t.grad_step) {
         const Reg g = load(grad);
 #pragma GCC unroll 8
-        for (int k = 0; k < kTaps; ++k) acc[k] = V::fma(g, load(source[k] + i * t.source_step), acc[k]);
+        for (int k = 0; k < kTaps; ++k)
+            acc[k] = V::fma(g, load(source[k] + i * t.source_step), acc[k]);
     }
 #pragma GCC unroll 8
-    for (int k = 0; k < kTaps; ++k) V::store_partial(t.sums + (first + k) * t.sums_tap, acc[k], t.channels);
+    for (int k = 0; k < kTaps; ++k)
+        V::store_partial(t.sums + (first + k) * t.sums_tap, acc[k], t.channels);
 }
 
 template <class V>
@@ -147,8 +155,8 @@ void depthwise_weights_pixels_row(const DepthwiseWeightsArgs& t) {
                 const int count = static_cast<int>(left < V::kLanes ? left : V::kLanes);
                 const int64_t at = i + v * V::kLanes;
                 const Reg g = load_pixels<V, true>(t.grad + at, 1, count);
-                const Reg x =
-                    load_pixels<V, kDense>(t.taps[k].source + at * t.source_step, t.source_step, count);
+                const Reg x = load_pixels<V, kDense>(t.taps[k].source + at * t.source_step,
+                                                     t.source_step, count);
                 acc[v] = V::fma(g, x, acc[v]);
             }
         }

@@ -26,7 +26,8 @@ struct Accumulators {
 template <class V>
 typename V::Reg load_columns(const float* p, int v, int columns) {
     const int left = columns - v * V::kLanes;
-    return left >= V::kLanes ? V::load(p + v * V::kLanes) : V::load_partial(p + v * V::kLanes, left);
+    return left >= V::kLanes ? V::load(p + v * V::kLanes)
+                             : V::load_partial(p + v * V::kLanes, left);
 }
 
 template <class V>
@@ -46,7 +47,8 @@ void rows_tile(const RowsTileArgs& t) {
 #pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) acc.at[i][v] = load_columns<V>(t.outputs[i], v, t.columns);
+            for (int v = 0; v < kVectors; ++v)
+                acc.at[i][v] = load_columns<V>(t.outputs[i], v, t.columns);
         }
     } else {
 #pragma GCC unroll 4
@@ -59,7 +61,8 @@ void rows_tile(const RowsTileArgs& t) {
     }
     const float* tap_panel = t.panel;
     const float* const* sources = t.sources;
-    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch, tap_panel += t.panel_tap) {
+    for (int64_t tap = 0; tap < t.taps;
+         ++tap, sources += t.source_pitch, tap_panel += t.panel_tap) {
         const float* panel = tap_panel;
         const float* source[kRows];
 #pragma GCC unroll 12
@@ -83,7 +86,8 @@ void rows_tile(const RowsTileArgs& t) {
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) store_columns<V>(t.outputs[i], acc.at[i][v], v, t.columns);
+        for (int v = 0; v < kVectors; ++v)
+            store_columns<V>(t.outputs[i], acc.at[i][v], v, t.columns);
     }
 }
 
@@ -109,8 +113,9 @@ void packed_tile(const PackedTileArgs& t) {
                 typename V::Reg b[kVectors];
 #pragma GCC unroll 4
                 for (int v = 0; v < kVectors; ++v) {
-                    b[v] = kPartial ? V::load_partial(row + v * V::kLanes, t.columns - v * V::kLanes)
-                                    : V::load(row + v * V::kLanes);
+                    b[v] = kPartial
+                               ? V::load_partial(row + v * V::kLanes, t.columns - v * V::kLanes)
+                               : V::load(row + v * V::kLanes);
                     V::pin(b[v]);
                 }
 #pragma GCC unroll 12
@@ -174,14 +179,15 @@ void packed_column(const ColumnArgs& t) {
 }
 
 template <class V>
-void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride, int64_t rows,
-               int64_t columns) {
+void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
+               int64_t rows, int64_t columns) {
     constexpr int kBlock = V::kLanes;
     for (int64_t j = 0; j < columns; j += kBlock) {
         const int n = static_cast<int>(columns - j < kBlock ? columns - j : kBlock);
         for (int64_t i = 0; i < rows; i += kBlock) {
             const int m = static_cast<int>(rows - i < kBlock ? rows - i : kBlock);
-            V::transpose(src + i * src_stride + j, src_stride, dst + j * dst_stride + i, dst_stride, m, n);
+            V::transpose(src + i * src_stride + j, src_stride, dst + j * dst_stride + i, dst_stride,
+                         m, n);
         }
     }
 }
@@ -201,7 +207,9 @@ void add_rows(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t colu
     for (int64_t j = 0; j < columns; j += V::kLanes) {
         const int left = static_cast<int>(columns - j < V::kLanes ? columns - j : V::kLanes);
         const bool full = left == V::kLanes;
-        const auto load = [&](const float* p) { return full ? V::load(p) : V::load_partial(p, left); };
+        const auto load = [&](const float* p) {
+            return full ? V::load(p) : V::load_partial(p, left);
+        };
         Reg chain[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
         const float* row = src + j;
         int64_t i = 0;

@@ -113,8 +113,8 @@ struct ActivationKernel {
     // y = f(z) in place, for the first `columns` values of each row.
     void (*apply)(float* const* rows, int row_count, int columns, float alpha, float beta);
     // result = grad * f'(output). result may be grad.
-    void (*derive)(const float* grad, const float* output, float* result, int64_t count, float alpha,
-                   float beta);
+    void (*derive)(const float* grad, const float* output, float* result, int64_t count,
+                   float alpha, float beta);
 };
 
 constexpr int kMaxTileRows = 12;
@@ -129,7 +129,8 @@ struct KernelSet {
 
     int packed_tile_rows, packed_tile_vectors;
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
-    PackedTile packed_tile_partial[kMaxTileRows][kMaxTileVectors];  // reads `columns` of b, not more
+    PackedTile packed_tile_partial[kMaxTileRows]
+                                  [kMaxTileVectors];  // reads `columns` of b, not more
 
     ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
 
@@ -140,10 +141,12 @@ struct KernelSet {
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
                       int64_t rows, int64_t columns);
     // dst[i * columns + j] = src[i * src_stride + j], for few columns (a tile's rows) and many rows.
-    void (*pack_columns)(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst);
+    void (*pack_columns)(const float* src, ptrdiff_t src_stride, int64_t rows, int columns,
+                         float* dst);
     // sums[j] += sum over i < rows of src[i * src_stride + j], for j < columns. Row i belongs to chain
     // i mod 4 and the chains are added as (0 + 1) + (2 + 3), on every instruction set.
-    void (*add_rows)(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums);
+    void (*add_rows)(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns,
+                     float* sums);
 
     ActivationKernel activations[kActivations];  // by nconv_activation
 };
