@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/winograd.h"
 #include "nativeconv.h"
 
 namespace nconv {
@@ -133,6 +134,10 @@ struct KernelSet {
                                   [kMaxTileVectors];  // reads `columns` of b, not more
 
     ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
+
+    WinogradKernel winograd[kWinogradVariants];
+    int winograd_product_rows[kMaxTileVectors];                       // [vectors - 1]
+    WinogradProduct winograd_product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
 
     DepthwiseKernel depthwise_channels, depthwise_pixels;
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
