@@ -17,6 +17,12 @@
 namespace nconv {
 namespace {
 
+// Floats of an image that does not stay in L2: its parts are asked for ahead, the next block's while this
+// one's products run, in NCHW also the next row's while one is transposed. 64 channels of 224 x 224 gain 13 %
+// of NHWC's and 20 % of NCHW's time; smaller images lose 5 % by it. Asking for the result's lines lost 5 to
+// 10 % at every size, copying NCHW's runs into a buffer before they are transposed 10 %.
+constexpr int64_t kFarImage = 1 << 20;
+
 // A task's memory.
 struct Slot {
     explicit Slot(const Winograd& w, char* memory = nullptr) {
@@ -51,7 +57,7 @@ struct Slot {
 };
 
 struct Task {
-    TileBlock block;
+    TileBlock block, next;  // next: what will probably be wanted after it
     int64_t group;
     int64_t first_channels, end_channels;  // blocks of produced channels
 };
@@ -69,7 +75,7 @@ public:
         }
         for (int64_t b = task_.first_channels; b < task_.end_channels; ++b) {
             const int64_t e0 = b * w_.width, columns = min_of(w_.width, g_.produced - e0);
-            multiply(e0, columns);
+            multiply(e0, columns, far_ && b == task_.first_channels);
             transform_back(e0, columns);
         }
     }
@@ -156,9 +162,13 @@ private:
             for (int64_t c = 0; c < g_.reduced; c += kPlaneBlock) {
                 args.channels = min_of(kPlaneBlock, g_.reduced - c);
                 for (int64_t i = first_row; i < end_row && first < end; ++i) {
-                    k_.transpose(source + c * plane + (y + i) * width + x + first, plane,
-                                 slot_.window + (i * columns + first) * kPlaneBlock, kPlaneBlock,
-                                 args.channels, end - first);
+                    const float* from = source + c * plane + (y + i) * width + x + first;
+                    if (far_ && i + 1 < end_row) {
+                        for (int64_t k = 0; k < args.channels; ++k)
+                            prefetch(from + k * plane + width, end - first);
+                    }
+                    k_.transpose(from, plane, slot_.window + (i * columns + first) * kPlaneBlock,
+                                 kPlaneBlock, args.channels, end - first);
                 }
                 args.out = points_of(n * b.rows * b.columns) + c;
                 for (int64_t i = 0; i < b.rows; ++i) {
@@ -171,7 +181,31 @@ private:
         }
     }
 
-    void multiply(int64_t e0, int64_t columns) const {
+    // Asks for share `index` of `shares` of the next block's part of the source.
+    void prefetch_next(int64_t index, int64_t shares) const {
+        const TileBlock& b = task_.next;
+        const int64_t m = w_.variant.output, channels = g_.reduced;
+        const int64_t height = g_.y.source_extent(), width = g_.x.source_extent();
+        const int64_t y = max_of(0, b.y * m + origin(g_.y)), x = max_of(0, b.x * m + origin(g_.x));
+        const int64_t rows = max_of(0, min_of(b.rows * m + kKernel - 1, height - y));
+        const int64_t columns = min_of(b.columns * m + kKernel - 1, width - x);
+        const bool planes = !g_.problem.channels_last();
+        const int64_t inner = planes ? rows : max_of(0, columns);
+        const int64_t runs = inner * (planes ? channels : rows);
+        const int64_t pixel = planes ? 1 : g_.source_channels();
+        const int64_t inner_step = planes ? width : pixel;
+        const int64_t outer_step = planes ? height * width : width * pixel;
+        const float* start = call_.source + b.first_image * g_.source_image +
+                             task_.group * channels * (planes ? height * width : 1) +
+                             (y * width + x) * pixel;
+        for (int64_t i = share_start(runs, shares, index); i < share_start(runs, shares, index + 1);
+             ++i) {
+            prefetch(start + i / inner * outer_step + i % inner * inner_step,
+                     planes ? columns : channels);
+        }
+    }
+
+    void multiply(int64_t e0, int64_t columns, bool ahead) const {
         const int64_t stored = round_up(columns, k_.lanes), tiles = task_.block.tiles();
         const int vectors = static_cast<int>(stored / k_.lanes);
         const int64_t parts = ceil_div(tiles, k_.winograd_product_rows[vectors - 1]);
@@ -183,6 +217,7 @@ private:
         args.depth = g_.reduced;
         args.out_row = w_.width;
         for (int64_t p = 0; p < w_.points; ++p, args.b += g_.reduced * stored) {
+            if (ahead) prefetch_next(p, w_.points);
             for (int64_t i = 0; i < parts; ++i) {
                 const int64_t from = share_start(tiles, parts, i);
                 const int64_t rows = share_start(tiles, parts, i + 1) - from;
@@ -251,6 +286,7 @@ private:
     const GatherCall& call_;
     const Task& task_;
     const Slot& slot_;
+    const bool far_ = g_.source_image > kFarImage;
 };
 
 void run(const Winograd& w, const GatherCall& call, int64_t images, const Workspace& workspace,
@@ -259,6 +295,7 @@ void run(const Winograd& w, const GatherCall& call, int64_t images, const Worksp
     parallel_for(execution, cut.tasks(), [&](int64_t index, int slot) {
         Task task;
         task.block = cut.block(w, index % cut.blocks());
+        task.next = cut.block(w, (index + 1) % cut.blocks());
         task.group = index / cut.blocks() % cut.groups;
         const int64_t part = index / (cut.blocks() * cut.groups);
         task.first_channels = share_start(w.channel_blocks, cut.channel_parts, part);

@@ -7,7 +7,7 @@ namespace {
 // weights are too large for L2, what counts is how often they pass: 512 channels at 28 x 28, all 49 tiles
 // at once 309 % of peak, 28 at a time 280, 14 at a time 225.
 constexpr int64_t kBlockTiles = 28, kLargeBlockTiles = 56;
-constexpr int64_t kLargeWeights = 4 << 20;  // bytes
+constexpr int64_t kLargeWeights = 2 << 20;  // bytes
 constexpr int64_t kPointFloats = 1 << 20;   // of a block
 // Rows of more tiles would make thin blocks, which read their borders twice.
 constexpr int64_t kBlockColumns = 14;
