@@ -17,7 +17,7 @@
  *   z[n,o,p,q] = b[o] + sum over c,r,s of
  *                x[n, c, p*stride_h + r*dilation_h - pad_top, q*stride_w + s*dilation_w - pad_left]
  *                * w[o,c,r,s]                     c runs over the C/G channels of o's group
- *   y          = f(z)
+ *   y          = f(z)                            or f(z + residual), see nconv_forward
  *
  * This is cross-correlation, as in every deep-learning framework. x outside the image is 0. Output
  * size: P = (H + pad_top + pad_bottom - ((R-1)*dilation_h + 1)) / stride_h + 1 rounded down, Q alike.
@@ -74,7 +74,7 @@ extern "C" {
 #define NCONV_VERSION_PATCH 0
 
 /* The binary interface: raised when a caller compiled against an older header would break. */
-#define NCONV_ABI_VERSION 1
+#define NCONV_ABI_VERSION 2
 
 /* ---- Enumerations. Values are never reused or reordered. ------------------------------------- */
 
@@ -119,6 +119,8 @@ typedef enum nconv_status {
     NCONV_STATUS_INVALID_WORKSPACE = 146,
     NCONV_STATUS_INVALID_ACCUMULATE = 147,     /* neither 0 nor 1 */
     NCONV_STATUS_BUFFER_OVERLAP = 148,         /* a buffer that is written overlaps another one */
+    NCONV_STATUS_INVALID_RESIDUAL = 149,       /* as INVALID_INPUT; so for the next */
+    NCONV_STATUS_INVALID_GRAD_RESIDUAL = 150,
 
     NCONV_STATUS_UNSUPPORTED_ALGORITHM = 200,  /* no such name, or it declines this problem */
     NCONV_STATUS_UNSUPPORTED_ISA = 201,        /* not in this build, or not on this processor */
@@ -358,11 +360,17 @@ typedef struct nconv_forward_args {
     void* workspace;
     int64_t workspace_bytes;
     const nconv_execution* execution;
+    const float* residual; /* laid out like output; null with count 0: none */
+    int64_t residual_count;
 } nconv_forward_args;
 
-/* output = f(conv(input, weights) + bias).
+/* output = f(z + residual) with z = conv(input, weights) + bias: the shortcut of a residual block. It
+ * costs one read of residual: every algorithm adds it while the sums are in cache. z is whole, a float,
+ * before residual is added: the same bits as adding it to the output of a linear convolution. residual
+ * must not overlap output, which holds unfinished sums meanwhile.
  * Statuses: INVALID_PLAN, INVALID_ARGUMENTS, INVALID_EXECUTION, INVALID_THREADS, INVALID_INPUT,
- * INVALID_PACKED_WEIGHTS, INVALID_BIAS, INVALID_OUTPUT, INVALID_WORKSPACE, BUFFER_OVERLAP. */
+ * INVALID_PACKED_WEIGHTS, INVALID_BIAS, INVALID_RESIDUAL, INVALID_OUTPUT, INVALID_WORKSPACE,
+ * BUFFER_OVERLAP. */
 NCONV_API nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* args);
 
 typedef struct nconv_backward_input_args {
@@ -416,6 +424,25 @@ typedef struct nconv_backward_weights_args {
  * INVALID_GRAD_BIAS, INVALID_ACCUMULATE. */
 NCONV_API nconv_status nconv_backward_weights(const nconv_plan* plan,
                                               const nconv_backward_weights_args* args);
+
+typedef struct nconv_backward_residual_args {
+    uint32_t struct_size; /* sizeof(nconv_backward_residual_args) */
+    int32_t reserved;     /* 0 */
+    const float* grad_output;
+    int64_t grad_output_count;
+    const float* output; /* as in nconv_backward_input_args */
+    int64_t output_count;
+    float* grad_residual; /* may be grad_output itself: the product is then made in place */
+    int64_t grad_residual_count;
+    const nconv_execution* execution;
+} nconv_backward_residual_args;
+
+/* grad_residual = g = grad_output * f'(output), the gradient by the residual and by z. The other
+ * backward passes need no residual: they take g from output, which has seen it.
+ * Statuses: INVALID_PLAN, INVALID_ARGUMENTS, INVALID_EXECUTION, INVALID_THREADS, INVALID_GRAD_OUTPUT,
+ * INVALID_OUTPUT, INVALID_GRAD_RESIDUAL, BUFFER_OVERLAP. */
+NCONV_API nconv_status nconv_backward_residual(const nconv_plan* plan,
+                                               const nconv_backward_residual_args* args);
 
 #ifdef __cplusplus
 }

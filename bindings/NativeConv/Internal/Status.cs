@@ -63,6 +63,8 @@ internal static class Status
             NCONV_STATUS_INVALID_GRAD_BIAS => "gradBias",
             NCONV_STATUS_INVALID_WORKSPACE => "workspace",
             NCONV_STATUS_BUFFER_OVERLAP => "output",
+            NCONV_STATUS_INVALID_RESIDUAL => "residual",
+            NCONV_STATUS_INVALID_GRAD_RESIDUAL => "gradResidual",
             _ => null,
         };
 

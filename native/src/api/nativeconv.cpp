@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "conv2d/derivative.h"
 #include "conv2d/plan.h"
 #include "isa/select.h"
 
@@ -224,6 +225,11 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
     }
     if (!holds_exactly(a.bias, a.bias_count, p.bias_count)) return NCONV_STATUS_INVALID_BIAS;
+    const bool residual = a.residual != nullptr || a.residual_count != 0;
+    if (residual &&
+        (a.residual == nullptr || !holds(a.residual, a.residual_count, p.output_count))) {
+        return NCONV_STATUS_INVALID_RESIDUAL;
+    }
     if (!holds(a.output, a.output_count, p.output_count)) return NCONV_STATUS_INVALID_OUTPUT;
     if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass, 1).value())) {
         return NCONV_STATUS_INVALID_WORKSPACE;
@@ -231,6 +237,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     const Buffer buffers[] = {{a.input, a.input_count * kElement, false},
                               {a.packed_weights, a.packed_weights_bytes, false},
                               {a.bias, a.bias_count * kElement, false},
+                              {a.residual, a.residual_count * kElement, false},
                               {a.output, a.output_count * kElement, true},
                               {a.workspace, a.workspace_bytes, true}};
     if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
@@ -238,7 +245,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     const Workspace workspace =
         lay_out_workspace(pass, a.workspace, a.workspace_bytes, &execution.threads);
     const ForwardCall call = {a.input, static_cast<const float*>(a.packed_weights),
-                              p.has_bias ? a.bias : nullptr, a.output};
+                              p.has_bias ? a.bias : nullptr, a.output, a.residual};
     pass.algorithm->forward(context, call, workspace, execution);
     return NCONV_STATUS_OK;
 }
@@ -336,6 +343,39 @@ nconv_status nconv_backward_weights(const nconv_plan* plan,
                                       p.has_bias ? a.grad_bias : nullptr,
                                       accumulate};
     pass.algorithm->backward_weights(context, call, workspace, execution);
+    return NCONV_STATUS_OK;
+}
+
+nconv_status nconv_backward_residual(const nconv_plan* plan,
+                                     const nconv_backward_residual_args* args) {
+    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
+    if (args == nullptr || args->struct_size != sizeof *args || args->reserved != 0) {
+        return NCONV_STATUS_INVALID_ARGUMENTS;
+    }
+    const nconv_backward_residual_args& a = *args;
+    Execution execution;
+    const nconv_status status = read_execution(a.execution, &execution);
+    if (status != NCONV_STATUS_OK) return status;
+    const Context& context = plan->plan.context;
+    const Problem& p = context.problem;
+    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
+        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
+    }
+    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
+        return NCONV_STATUS_INVALID_OUTPUT;
+    }
+    if (!holds(a.grad_residual, a.grad_residual_count, p.output_count)) {
+        return NCONV_STATUS_INVALID_GRAD_RESIDUAL;
+    }
+    const Buffer result = {a.grad_residual, a.grad_residual_count * kElement, true};
+    const Buffer grad = {a.grad_output, a.grad_output_count * kElement, false};
+    const Buffer output = {a.output, a.output_count * kElement, false};
+    if ((a.grad_residual != a.grad_output && overlap(result, grad)) || overlap(result, output)) {
+        return NCONV_STATUS_BUFFER_OVERLAP;
+    }
+    // A linear activation's derivative does not look at the output.
+    derive_gradient(context, a.grad_output, p.linear() ? a.grad_output : a.output, a.grad_residual,
+                    p.output_count, execution);
     return NCONV_STATUS_OK;
 }
 

@@ -92,7 +92,8 @@ nconv_execution Convolution::execution() const {
 }
 
 nconv_status Convolution::forward(const GuardedBuffer& input, const GuardedBuffer& weights,
-                                  const GuardedBuffer& bias, const GuardedBuffer& output) {
+                                  const GuardedBuffer& bias, const GuardedBuffer& output,
+                                  const GuardedBuffer& residual) {
     GuardedBuffer packed, workspace;
     nconv_status status = pack(NCONV_PASS_FORWARD, weights, &packed);
     if (status == NCONV_STATUS_OK) status = make_workspace(NCONV_PASS_FORWARD, &workspace);
@@ -108,6 +109,8 @@ nconv_status Convolution::forward(const GuardedBuffer& input, const GuardedBuffe
     args.bias_count = count(bias);
     args.output = output.floats();
     args.output_count = count(output);
+    args.residual = pointer(residual);
+    args.residual_count = count(residual);
     args.workspace = workspace.data();
     args.workspace_bytes = bytes(workspace);
     args.execution = &how;

@@ -40,9 +40,10 @@ public:
     std::string describe() const;
 
     // Each packs the weights, sizes the workspace for options.threads, and runs one pass. An
-    // empty bias or output means null.
+    // empty bias, output or residual means null.
     nconv_status forward(const GuardedBuffer& input, const GuardedBuffer& weights,
-                         const GuardedBuffer& bias, const GuardedBuffer& output);
+                         const GuardedBuffer& bias, const GuardedBuffer& output,
+                         const GuardedBuffer& residual = GuardedBuffer());
     nconv_status backward_input(const GuardedBuffer& grad_output, const GuardedBuffer& output,
                                 const GuardedBuffer& weights, const GuardedBuffer& grad_input);
     nconv_status backward_weights(const GuardedBuffer& input, const GuardedBuffer& grad_output,

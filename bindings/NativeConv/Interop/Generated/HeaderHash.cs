@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "5dd693e1347a43a3041d40d6f77a7f90307b00d961bf22901b6310888d7180ce";
+    public const string Sha256 = "02dc70d0608dc834e5fa98ebb9ea20b139c40a92dab909cbadb58325ce113a3b";
 }

@@ -83,6 +83,9 @@ internal static unsafe partial class NativeMethods
     [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_weights([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_weights_args *")] nconv_backward_weights_args* args);
 
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_backward_residual([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_residual_args *")] nconv_backward_residual_args* args);
+
     [NativeTypeName("#define NCONV_VERSION_MAJOR 0")]
     public const int NCONV_VERSION_MAJOR = 0;
 
@@ -92,6 +95,6 @@ internal static unsafe partial class NativeMethods
     [NativeTypeName("#define NCONV_VERSION_PATCH 0")]
     public const int NCONV_VERSION_PATCH = 0;
 
-    [NativeTypeName("#define NCONV_ABI_VERSION 1")]
-    public const int NCONV_ABI_VERSION = 1;
+    [NativeTypeName("#define NCONV_ABI_VERSION 2")]
+    public const int NCONV_ABI_VERSION = 2;
 }
