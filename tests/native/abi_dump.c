@@ -51,7 +51,14 @@ static void dump_functions(void) {
     FUNCTION(nconv_set_max_isa);
     FUNCTION(nconv_thread_count);
     FUNCTION(nconv_set_max_threads);
+    FUNCTION(nconv_spin_microseconds);
+    FUNCTION(nconv_set_spin_microseconds);
     FUNCTION(nconv_algorithm_name);
+    FUNCTION(nconv_buffer_allocate);
+    FUNCTION(nconv_buffer_free);
+    FUNCTION(nconv_buffer_pooled_bytes);
+    FUNCTION(nconv_buffer_set_max_pooled_bytes);
+    FUNCTION(nconv_buffer_trim);
     FUNCTION(nconv_conv2d_desc_init);
     FUNCTION(nconv_same_padding);
     FUNCTION(nconv_plan_create);
@@ -107,6 +114,8 @@ static void dump_status(void) {
     VALUE(nconv_status, NCONV_STATUS_BUFFER_OVERLAP);
     VALUE(nconv_status, NCONV_STATUS_INVALID_RESIDUAL);
     VALUE(nconv_status, NCONV_STATUS_INVALID_GRAD_RESIDUAL);
+    VALUE(nconv_status, NCONV_STATUS_INVALID_BUFFER_BYTES);
+    VALUE(nconv_status, NCONV_STATUS_INVALID_SPIN);
     VALUE(nconv_status, NCONV_STATUS_UNSUPPORTED_ALGORITHM);
     VALUE(nconv_status, NCONV_STATUS_UNSUPPORTED_ISA);
     VALUE(nconv_status, NCONV_STATUS_OUT_OF_MEMORY);

@@ -107,6 +107,7 @@ TEST(Residual, IsAddedToFinishedSumsOnEveryIsaAndThreadCount) {
                 for (int32_t threads : {1, 2, 5}) {
                     options.isa = isa;
                     options.threads = threads;
+                    options.parallel_for = threads > 2 ? run_on_threads : nullptr;
                     Convolution convolution(relu, options);
                     Results results;
                     ASSERT_EQ(problem.run(NCONV_PASS_FORWARD, &convolution,

@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include <thread>
+
 namespace nconv_test {
 namespace {
 
@@ -26,6 +28,12 @@ const char* pass_name(nconv_pass pass) {
         default:
             return "bwd_w";
     }
+}
+
+void run_on_threads(void*, int64_t count, nconv_task task, void* task_context) {
+    std::vector<std::thread> threads;
+    for (int64_t i = 0; i < count; ++i) threads.emplace_back(task, task_context, i);
+    for (std::thread& thread : threads) thread.join();
 }
 
 std::vector<std::string> algorithm_names() {

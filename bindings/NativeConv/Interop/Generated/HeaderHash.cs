@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "02dc70d0608dc834e5fa98ebb9ea20b139c40a92dab909cbadb58325ce113a3b";
+    public const string Sha256 = "1911d9d56f1b2cf8e2baf5e4fb28a872f22b829c9cb155fd4d6121f3839eaa21";
 }
