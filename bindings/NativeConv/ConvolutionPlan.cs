@@ -151,8 +151,7 @@ public sealed unsafe partial class ConvolutionPlan : IDisposable
     {
         Guard.Defined(pass, nameof(pass));
         Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        using HandleLease plan = Acquire();
-        return WorkspaceBytes((nconv_plan*)plan.Pointer, (nconv_pass)pass, maxThreads);
+        return WorkspaceBytes(pass, maxThreads);
     }
 
     /// <summary>Plans with equal formats for a pass take the same packed weights.</summary>
@@ -237,6 +236,13 @@ public sealed unsafe partial class ConvolutionPlan : IDisposable
     /// linear and none are given.</summary>
     internal long SavedOutputLength(ReadOnlySpan<float> output) =>
         output.IsEmpty && Descriptor.Activation.Kind == ActivationKind.Linear ? 0 : OutputLength;
+
+    /// <summary><see cref="GetWorkspaceBytes"/> with arguments that were checked.</summary>
+    internal long WorkspaceBytes(ConvolutionPass pass, int maxThreads)
+    {
+        using HandleLease plan = Acquire();
+        return WorkspaceBytes((nconv_plan*)plan.Pointer, (nconv_pass)pass, maxThreads);
+    }
 
     private static long WorkspaceBytes(nconv_plan* plan, nconv_pass pass, int maxThreads)
     {
