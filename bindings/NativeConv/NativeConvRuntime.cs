@@ -5,8 +5,8 @@ using NativeConv.Interop;
 namespace NativeConv;
 
 /// <summary>
-/// The native library: version, instruction sets, threads, memory. All members may be called from any
-/// thread; all throw <see cref="PlatformNotSupportedException"/> if there is no native library for
+/// The native library: version, instruction sets, threads, memory. All members may be called from
+/// any thread; all throw <see cref="PlatformNotSupportedException"/> if there is no native library for
 /// the platform and <see cref="NativeConvException"/> if it does not fit this assembly.
 /// </summary>
 public static unsafe class NativeConvRuntime
@@ -143,8 +143,8 @@ public static unsafe class NativeConvRuntime
         }
     }
 
-    /// <summary>Limits <see cref="PooledBufferBytes"/>, 256 MiB unless set; what exceeds it is given
-    /// back to the system.</summary>
+    /// <summary>Limits <see cref="PooledBufferBytes"/>, 256 MiB unless set; what exceeds it is
+    /// given back to the system.</summary>
     /// <param name="bytes">The limit; 0 keeps nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is
     /// negative.</exception>

@@ -21,8 +21,8 @@ nconv_conv2d_desc parsed(const std::string& text, int32_t layout = NCONV_LAYOUT_
 
 std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options);
 
-// One per instruction set and algorithm that accepts desc. Threads (1, 2, 3 of the test's own) and placements rotate
-// with *counter, so that a test over many shapes meets every combination.
+// One per instruction set and algorithm that accepts desc. Threads (1, 2, 3 of the test's own) and
+// placements rotate with *counter, so that a test over many shapes meets every combination.
 struct Variant {
     RunOptions options;
     std::string algorithm;  // what options.algorithm points to

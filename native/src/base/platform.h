@@ -1,5 +1,5 @@
-// What the library takes from the operating system: threads, locks, the processor count, a clock, pages,
-// and the floating-point control word. The only file with an #ifdef on the system.
+// What the library takes from the operating system: threads, locks, the processor count, a clock,
+// pages, and the floating-point control word. The only file with an #ifdef on the system.
 #pragma once
 
 #include <stdint.h>
@@ -142,8 +142,8 @@ inline int64_t clock_nanoseconds() {
     return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
 }
 
-// Zeroed pages of memory, or null; freed with the same size. Large ones start at a multiple of a huge
-// page and ask for huge pages, which take a sixth to a tenth of the time to touch first.
+// Zeroed pages of memory, or null; freed with the same size. Large ones start at a multiple of a
+// huge page and ask for huge pages, which take a sixth to a tenth of the time to touch first.
 inline void* map_pages(size_t bytes) {
     constexpr size_t kHuge = size_t{2} << 20;
     const size_t extra = bytes >= kHuge ? kHuge : 0;

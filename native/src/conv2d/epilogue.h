@@ -1,5 +1,5 @@
-// Epilogue: what follows the sums of a forward pass, out = f(out + residual). An algorithm applies it to
-// rows of its output once their sums are whole, while they are in L1.
+// Epilogue: what follows the sums of a forward pass, out = f(out + residual). An algorithm applies
+// it to rows of its output once their sums are whole, while they are in L1.
 #pragma once
 
 #include "conv2d/algorithm.h"

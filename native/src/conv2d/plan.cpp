@@ -91,8 +91,8 @@ constexpr const char* kActivationNames[kActivations] = {"linear",  "relu", "leak
                                                         "sigmoid", "tanh", "elu"};
 constexpr const char* kMathModeNames[] = {"default", "strict", "fast"};
 
-// Six multiply-adds a lane and 32 bytes of tensors a nanosecond, with channels in lanes: a layer that keeps
-// its lanes busy takes 0.7 to 1.3 times as long, one with few channels up to four times.
+// Six multiply-adds a lane and 32 bytes of tensors a nanosecond, with channels in lanes: a layer
+// that keeps its lanes busy takes 0.7 to 1.3 times as long, one with few channels up to six times.
 int64_t estimate_nanoseconds(const Context& context) {
     const Problem& p = context.problem;
     const int64_t lanes = context.kernels->lanes;

@@ -109,8 +109,9 @@ struct DepthwiseWeightsArgs {
 };
 using DepthwiseWeightsKernel = void (*)(const DepthwiseWeightsArgs&);
 
-// The end of a forward pass: out = f(out + residual) for the first `columns` values of each row. The
-// residual is laid out like the output: a row's lies as far from its start as the row from `output`.
+// The end of a forward pass: out = f(out + residual) for the first `columns` values of each row.
+// The residual is laid out like the output: a row's lies as far from its start as the row from
+// `output`.
 struct EpilogueArgs {
     float* const* rows;
     int row_count;

@@ -25,8 +25,8 @@ struct RunOptions {
     Placement placement{};  // of packed weights and workspace
 };
 
-// An nconv_parallel_for with a thread of its own for each share. Short calls do not wake the library's
-// pool; through this the smallest problem runs on several threads at once.
+// An nconv_parallel_for with a thread of its own for each share. Short calls do not wake the
+// library's pool; through this the smallest problem runs on several threads at once.
 void run_on_threads(void* context, int64_t count, nconv_task task, void* task_context);
 
 std::vector<std::string> algorithm_names();
