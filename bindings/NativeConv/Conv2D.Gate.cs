@@ -122,19 +122,19 @@ public sealed partial class Conv2D
             CachedPlan cached = FindPlan(shape);
             ConvolutionPlan plan = cached.Plan;
             int threads = Options.MaxThreads;
-            long bytes = forward ? plan.GetWorkspaceBytes(ConvolutionPass.Forward, threads) : 0;
+            long bytes = forward ? plan.WorkspaceBytes(ConvolutionPass.Forward, threads) : 0;
             if (gradInput)
             {
                 bytes = Math.Max(
                     bytes,
-                    plan.GetWorkspaceBytes(ConvolutionPass.BackwardInput, threads));
+                    plan.WorkspaceBytes(ConvolutionPass.BackwardInput, threads));
             }
 
             if (!forward && _trainable)
             {
                 bytes = Math.Max(
                     bytes,
-                    plan.GetWorkspaceBytes(ConvolutionPass.BackwardWeights, threads));
+                    plan.WorkspaceBytes(ConvolutionPass.BackwardWeights, threads));
             }
 
             PackedWeights? packed =
@@ -164,7 +164,11 @@ public sealed partial class Conv2D
                     FreeNative();
                 }
 
-                Monitor.PulseAll(_gate);
+                // Only a change waits for passes to end; waking nobody would cost every pass.
+                if (_waitingChanges > 0)
+                {
+                    Monitor.PulseAll(_gate);
+                }
             }
         }
     }

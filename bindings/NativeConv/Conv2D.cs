@@ -10,7 +10,7 @@ namespace NativeConv;
 /// input, w weights, b bias and f the activation (sh, sw strides, dh, dw dilations):
 /// <code>
 /// z[n,o,p,q] = b[o] + sum over c,r,s of x[n, c, p*sh + r*dh - top, q*sw + s*dw - left] * w[o,c,r,s]
-/// y          = f(z)
+/// y          = f(z), or f(z + residual): see Forward
 /// </code>
 /// where c runs over the C/G channels of o's group and x is 0 outside the image: cross-correlation,
 /// as in every deep-learning framework. Activations are [N][C][H][W] and weights [O][C/G][R][S], or
@@ -162,19 +162,35 @@ public sealed partial class Conv2D : IDisposable
         }
     }
 
-    /// <summary>output = f(conv(input, weights) + bias).</summary>
+    /// <summary>
+    /// output = f(z + residual) with z = conv(input, weights) + bias, or f(z) without a residual:
+    /// the shortcut of a residual block, at the price of reading it once.
+    /// </summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
     /// <param name="input">At least <see cref="Conv2DShape.InputLength"/> elements; only
     /// read.</param>
     /// <param name="output">At least <see cref="Conv2DShape.OutputLength"/> elements; overwritten.
-    /// Must not overlap the input.</param>
+    /// Must not overlap the others.</param>
+    /// <param name="residual">As long and laid out as the output; only read. Empty for none. Must
+    /// not overlap the output, not even be it.</param>
     /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short,
-    /// misaligned or overlaps the other.</exception>
+    /// misaligned or overlaps the output.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public void Forward(Conv2DShape shape, ReadOnlySpan<float> input, Span<float> output)
+    public void Forward(
+        Conv2DShape shape,
+        ReadOnlySpan<float> input,
+        Span<float> output,
+        ReadOnlySpan<float> residual = default)
     {
         using Call call = Begin(shape, forward: true, gradInput: false);
-        call.Plan.Forward(input, call.Packed!, _bias, output, call.Workspace, Options.MaxThreads);
+        call.Plan.Forward(
+            input,
+            call.Packed!,
+            _bias,
+            output,
+            call.Workspace,
+            Options.MaxThreads,
+            residual);
     }
 
     /// <summary>output = f(conv(input, weights) + bias), in a new array.</summary>
@@ -292,6 +308,30 @@ public sealed partial class Conv2D : IDisposable
         float[] gradInput = GC.AllocateUninitializedArray<float>(shape.InputLength);
         Backward(shape, input, output, gradOutput, gradInput);
         return gradInput;
+    }
+
+    /// <summary>
+    /// The gradient by the residual of the forward pass: gradResidual = gradOutput * f'(output).
+    /// <see cref="Backward(Conv2DShape, ReadOnlySpan{float}, ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float}, bool)"/>
+    /// is the same with and without a residual.
+    /// </summary>
+    /// <param name="shape">Of <see cref="GetShape"/>.</param>
+    /// <param name="output">What the forward pass wrote; only read. May be empty if the activation
+    /// is linear.</param>
+    /// <param name="gradOutput">The gradient by the output; only read.</param>
+    /// <param name="gradResidual">As long as the output; overwritten. May be
+    /// <paramref name="gradOutput"/> itself.</param>
+    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short,
+    /// misaligned or overlaps another.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public void BackwardResidual(
+        Conv2DShape shape,
+        ReadOnlySpan<float> output,
+        ReadOnlySpan<float> gradOutput,
+        Span<float> gradResidual)
+    {
+        using Call call = Begin(shape, forward: false, gradInput: false);
+        call.Plan.BackwardResidual(gradOutput, output, gradResidual, Options.MaxThreads);
     }
 
     /// <summary>Sets the gradients by weights and bias to 0.</summary>

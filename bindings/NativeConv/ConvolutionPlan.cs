@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using NativeConv.Internal;
@@ -26,10 +25,11 @@ namespace NativeConv;
 /// exactly the needed length. A span that is written must not overlap another one of the call.
 /// </para>
 /// </summary>
-public sealed unsafe class ConvolutionPlan : IDisposable
+public sealed unsafe partial class ConvolutionPlan : IDisposable
 {
     private readonly PlanHandle _handle;
     private readonly nconv_plan_info _info;
+    private readonly long[] _leastWorkspace = new long[3];
 
     /// <summary>Checks the descriptor and chooses an algorithm for each pass.</summary>
     /// <param name="descriptor">The convolution.</param>
@@ -73,6 +73,10 @@ public sealed unsafe class ConvolutionPlan : IDisposable
         using HandleLease plan = new(_handle);
         NativeMethods.nconv_plan_get_info((nconv_plan*)plan.Pointer, &info).ThrowIfFailed();
         _info = info;
+        for (int pass = 0; pass < _leastWorkspace.Length; pass++)
+        {
+            _leastWorkspace[pass] = WorkspaceBytes((nconv_plan*)plan.Pointer, (nconv_pass)pass, 1);
+        }
     }
 
     /// <summary>What the plan was made from.</summary>
@@ -147,8 +151,7 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     {
         Guard.Defined(pass, nameof(pass));
         Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        using HandleLease plan = Acquire();
-        return WorkspaceBytes((nconv_plan*)plan.Pointer, (nconv_pass)pass, maxThreads);
+        return WorkspaceBytes(pass, maxThreads);
     }
 
     /// <summary>Plans with equal formats for a pass take the same packed weights.</summary>
@@ -226,214 +229,6 @@ public sealed unsafe class ConvolutionPlan : IDisposable
         }
     }
 
-    /// <summary>output = f(conv(input, weights) + bias).</summary>
-    /// <param name="input">[N][C][H][W], or [N][H][W][C]; only read.</param>
-    /// <param name="packedWeights">Weights packed for
-    /// <see cref="ConvolutionPass.Forward"/>.</param>
-    /// <param name="bias">[O], or empty if there is no bias.</param>
-    /// <param name="output">[N][O][P][Q], or [N][P][Q][O]; overwritten.</param>
-    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A
-    /// small one means fewer threads.</param>
-    /// <param name="maxThreads">The most threads to use; 0 for
-    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
-    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or
-    /// overlaps another one.</exception>
-    /// <exception cref="InvalidOperationException">The workspace is in use by another
-    /// call.</exception>
-    /// <exception cref="ObjectDisposedException">The plan, packed weights or workspace is
-    /// disposed.</exception>
-    public void Forward(
-        ReadOnlySpan<float> input,
-        PackedWeights packedWeights,
-        ReadOnlySpan<float> bias,
-        Span<float> output,
-        ConvolutionWorkspace? workspace = null,
-        int maxThreads = 0)
-    {
-        Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        input = Guard.Tensor(input, InputLength, nameof(input));
-        RequireFormat(packedWeights, ConvolutionPass.Forward);
-        Guard.Parameters(bias, BiasLength, nameof(bias));
-        output = Guard.Tensor(output, OutputLength, nameof(output));
-        Guard.NoOverlap(output, nameof(output), input, nameof(input));
-        Guard.NoOverlap(output, nameof(output), bias, nameof(bias));
-
-        using HandleLease plan = Acquire();
-        using HandleLease packed = Acquire(packedWeights);
-        using WorkspaceLease scratch = new(
-            workspace,
-            WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_FORWARD, 1));
-        nconv_execution execution = Execution(maxThreads);
-        fixed (
-            float* x = input,
-                b = bias,
-                y = output)
-        {
-            nconv_forward_args args = new()
-            {
-                struct_size = (uint)sizeof(nconv_forward_args),
-                input = x,
-                input_count = input.Length,
-                packed_weights = (void*)packed.Pointer,
-                packed_weights_bytes = packedWeights.Bytes,
-                bias = b,
-                bias_count = bias.Length,
-                output = y,
-                output_count = output.Length,
-                workspace = scratch.Pointer,
-                workspace_bytes = scratch.Bytes,
-                execution = &execution,
-            };
-            NativeMethods.nconv_forward((nconv_plan*)plan.Pointer, &args).ThrowIfFailed();
-        }
-    }
-
-    /// <summary>
-    /// The gradient by the input. With g = gradOutput * f'(output): gradInput[n,c,h,w] = sum of
-    /// g[n,o,p,q] * w[o,c,r,s] over all o,p,q,r,s with h = p*sh + r*dh - top, and w alike. Pixels
-    /// that no output reads become 0.
-    /// </summary>
-    /// <param name="gradOutput">As the output; only read.</param>
-    /// <param name="output">What the forward pass wrote; may be empty if the activation is
-    /// linear.</param>
-    /// <param name="packedWeights">Weights packed for
-    /// <see cref="ConvolutionPass.BackwardInput"/>.</param>
-    /// <param name="gradInput">As the input; overwritten.</param>
-    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A
-    /// small one means fewer threads.</param>
-    /// <param name="maxThreads">The most threads to use; 0 for
-    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
-    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or
-    /// overlaps another one.</exception>
-    /// <exception cref="InvalidOperationException">The workspace is in use by another
-    /// call.</exception>
-    /// <exception cref="ObjectDisposedException">The plan, packed weights or workspace is
-    /// disposed.</exception>
-    public void BackwardInput(
-        ReadOnlySpan<float> gradOutput,
-        ReadOnlySpan<float> output,
-        PackedWeights packedWeights,
-        Span<float> gradInput,
-        ConvolutionWorkspace? workspace = null,
-        int maxThreads = 0)
-    {
-        Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        gradOutput = Guard.Tensor(gradOutput, OutputLength, nameof(gradOutput));
-        output = Guard.Tensor(output, SavedOutputLength(output), nameof(output));
-        RequireFormat(packedWeights, ConvolutionPass.BackwardInput);
-        gradInput = Guard.Tensor(gradInput, InputLength, nameof(gradInput));
-        Guard.NoOverlap(gradInput, nameof(gradInput), gradOutput, nameof(gradOutput));
-        Guard.NoOverlap(gradInput, nameof(gradInput), output, nameof(output));
-
-        using HandleLease plan = Acquire();
-        using HandleLease packed = Acquire(packedWeights);
-        using WorkspaceLease scratch = new(
-            workspace,
-            WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_BACKWARD_INPUT, 1));
-        nconv_execution execution = Execution(maxThreads);
-        fixed (
-            float* gy = gradOutput,
-                y = output,
-                gx = gradInput)
-        {
-            nconv_backward_input_args args = new()
-            {
-                struct_size = (uint)sizeof(nconv_backward_input_args),
-                grad_output = gy,
-                grad_output_count = gradOutput.Length,
-                output = y,
-                output_count = output.Length,
-                packed_weights = (void*)packed.Pointer,
-                packed_weights_bytes = packedWeights.Bytes,
-                grad_input = gx,
-                grad_input_count = gradInput.Length,
-                workspace = scratch.Pointer,
-                workspace_bytes = scratch.Bytes,
-                execution = &execution,
-            };
-            NativeMethods.nconv_backward_input((nconv_plan*)plan.Pointer, &args).ThrowIfFailed();
-        }
-    }
-
-    /// <summary>
-    /// The gradients by weights and bias. With g = gradOutput * f'(output): gradWeights[o,c,r,s] =
-    /// sum over n,p,q of g[n,o,p,q] * x[n, c, p*sh + r*dh - top, q*sw + s*dw - left], and
-    /// gradBias[o] = sum over n,p,q of g[n,o,p,q].
-    /// </summary>
-    /// <param name="input">As in the forward pass; only read.</param>
-    /// <param name="gradOutput">As the output; only read.</param>
-    /// <param name="output">What the forward pass wrote; may be empty if the activation is
-    /// linear.</param>
-    /// <param name="gradWeights">As the weights.</param>
-    /// <param name="gradBias">[O], or empty if there is no bias.</param>
-    /// <param name="accumulate">True to add to the gradients, false to overwrite them.</param>
-    /// <param name="workspace">At least as large as one thread needs; null if that is 0 bytes. A
-    /// small one means fewer threads.</param>
-    /// <param name="maxThreads">The most threads to use; 0 for
-    /// <see cref="NativeConvRuntime.ThreadCount"/>.</param>
-    /// <exception cref="ArgumentException">An argument is out of range, too short, misaligned or
-    /// overlaps another one.</exception>
-    /// <exception cref="InvalidOperationException">The workspace is in use by another
-    /// call.</exception>
-    /// <exception cref="ObjectDisposedException">The plan or workspace is disposed.</exception>
-    public void BackwardWeights(
-        ReadOnlySpan<float> input,
-        ReadOnlySpan<float> gradOutput,
-        ReadOnlySpan<float> output,
-        Span<float> gradWeights,
-        Span<float> gradBias,
-        bool accumulate,
-        ConvolutionWorkspace? workspace = null,
-        int maxThreads = 0)
-    {
-        Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        input = Guard.Tensor(input, InputLength, nameof(input));
-        gradOutput = Guard.Tensor(gradOutput, OutputLength, nameof(gradOutput));
-        output = Guard.Tensor(output, SavedOutputLength(output), nameof(output));
-        Guard.Parameters(gradWeights, WeightsLength, nameof(gradWeights));
-        Guard.Parameters(gradBias, BiasLength, nameof(gradBias));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), gradBias, nameof(gradBias));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), input, nameof(input));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), gradOutput, nameof(gradOutput));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), output, nameof(output));
-        Guard.NoOverlap(gradBias, nameof(gradBias), input, nameof(input));
-        Guard.NoOverlap(gradBias, nameof(gradBias), gradOutput, nameof(gradOutput));
-        Guard.NoOverlap(gradBias, nameof(gradBias), output, nameof(output));
-
-        using HandleLease plan = Acquire();
-        using WorkspaceLease scratch = new(
-            workspace,
-            WorkspaceBytes((nconv_plan*)plan.Pointer, nconv_pass.NCONV_PASS_BACKWARD_WEIGHTS, 1));
-        nconv_execution execution = Execution(maxThreads);
-        fixed (
-            float* x = input,
-                gy = gradOutput,
-                y = output,
-                gw = gradWeights,
-                gb = gradBias)
-        {
-            nconv_backward_weights_args args = new()
-            {
-                struct_size = (uint)sizeof(nconv_backward_weights_args),
-                accumulate = accumulate ? 1 : 0,
-                input = x,
-                input_count = input.Length,
-                grad_output = gy,
-                grad_output_count = gradOutput.Length,
-                output = y,
-                output_count = output.Length,
-                grad_weights = gw,
-                grad_weights_count = gradWeights.Length,
-                grad_bias = gb,
-                grad_bias_count = gradBias.Length,
-                workspace = scratch.Pointer,
-                workspace_bytes = scratch.Bytes,
-                execution = &execution,
-            };
-            NativeMethods.nconv_backward_weights((nconv_plan*)plan.Pointer, &args).ThrowIfFailed();
-        }
-    }
-
     /// <summary>Frees the plan, after the calls that use it have returned.</summary>
     public void Dispose() => _handle.Dispose();
 
@@ -441,6 +236,13 @@ public sealed unsafe class ConvolutionPlan : IDisposable
     /// linear and none are given.</summary>
     internal long SavedOutputLength(ReadOnlySpan<float> output) =>
         output.IsEmpty && Descriptor.Activation.Kind == ActivationKind.Linear ? 0 : OutputLength;
+
+    /// <summary><see cref="GetWorkspaceBytes"/> with arguments that were checked.</summary>
+    internal long WorkspaceBytes(ConvolutionPass pass, int maxThreads)
+    {
+        using HandleLease plan = Acquire();
+        return WorkspaceBytes((nconv_plan*)plan.Pointer, (nconv_pass)pass, maxThreads);
+    }
 
     private static long WorkspaceBytes(nconv_plan* plan, nconv_pass pass, int maxThreads)
     {

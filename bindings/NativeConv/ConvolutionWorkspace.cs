@@ -18,13 +18,13 @@ public sealed class ConvolutionWorkspace : IDisposable
     public ConvolutionWorkspace(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        Memory = new AlignedMemory(bytes);
+        Memory = new BufferHandle(bytes);
     }
 
     /// <summary>The size.</summary>
     public long Bytes => Memory.Bytes;
 
-    internal AlignedMemory Memory { get; }
+    internal BufferHandle Memory { get; }
 
     /// <summary>Frees the memory, after a call that uses it has returned.</summary>
     public void Dispose() => Memory.Dispose();

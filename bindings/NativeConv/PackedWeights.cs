@@ -13,7 +13,7 @@ public sealed class PackedWeights : IDisposable
     {
         Pass = pass;
         Format = format;
-        Memory = new AlignedMemory(bytes);
+        Memory = new BufferHandle(bytes);
     }
 
     /// <summary>The pass they are for.</summary>
@@ -26,7 +26,7 @@ public sealed class PackedWeights : IDisposable
     /// <summary>The native memory they occupy.</summary>
     public long Bytes => Memory.Bytes;
 
-    internal AlignedMemory Memory { get; }
+    internal BufferHandle Memory { get; }
 
     /// <summary>Frees the memory, after the calls that use it have returned.</summary>
     public void Dispose() => Memory.Dispose();

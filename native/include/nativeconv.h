@@ -17,7 +17,7 @@
  *   z[n,o,p,q] = b[o] + sum over c,r,s of
  *                x[n, c, p*stride_h + r*dilation_h - pad_top, q*stride_w + s*dilation_w - pad_left]
  *                * w[o,c,r,s]                     c runs over the C/G channels of o's group
- *   y          = f(z)
+ *   y          = f(z)                            or f(z + residual), see nconv_forward
  *
  * This is cross-correlation, as in every deep-learning framework. x outside the image is 0. Output
  * size: P = (H + pad_top + pad_bottom - ((R-1)*dilation_h + 1)) / stride_h + 1 rounded down, Q alike.
@@ -74,7 +74,7 @@ extern "C" {
 #define NCONV_VERSION_PATCH 0
 
 /* The binary interface: raised when a caller compiled against an older header would break. */
-#define NCONV_ABI_VERSION 1
+#define NCONV_ABI_VERSION 2
 
 /* ---- Enumerations. Values are never reused or reordered. ------------------------------------- */
 
@@ -119,6 +119,10 @@ typedef enum nconv_status {
     NCONV_STATUS_INVALID_WORKSPACE = 146,
     NCONV_STATUS_INVALID_ACCUMULATE = 147,     /* neither 0 nor 1 */
     NCONV_STATUS_BUFFER_OVERLAP = 148,         /* a buffer that is written overlaps another one */
+    NCONV_STATUS_INVALID_RESIDUAL = 149,       /* as INVALID_INPUT; so for the next */
+    NCONV_STATUS_INVALID_GRAD_RESIDUAL = 150,
+    NCONV_STATUS_INVALID_BUFFER_BYTES = 151,   /* negative */
+    NCONV_STATUS_INVALID_SPIN = 152,           /* outside 0 .. 1000000 */
 
     NCONV_STATUS_UNSUPPORTED_ALGORITHM = 200,  /* no such name, or it declines this problem */
     NCONV_STATUS_UNSUPPORTED_ISA = 201,        /* not in this build, or not on this processor */
@@ -205,9 +209,45 @@ NCONV_API int32_t nconv_thread_count(void);
  * Status: INVALID_THREADS. */
 NCONV_API nconv_status nconv_set_max_threads(int32_t threads);
 
+/* How long the library's threads look for the next call's work, at full speed, before they sleep: 100
+ * microseconds unless set, 0 to sleep at once. Between calls that follow each other sooner than that, a
+ * handover costs 0.1 us; waking a sleeping thread costs 16 to 47. Threads that sleep use no processor
+ * time, so a process that computes nothing uses none. */
+NCONV_API int32_t nconv_spin_microseconds(void);
+
+/* Sets that time for the whole process, from 0 to 1000000. Status: INVALID_SPIN. */
+NCONV_API nconv_status nconv_set_spin_microseconds(int32_t microseconds);
+
 /* The names of the algorithms in the order in which a plan considers them, in static memory; null
  * from the first index that does not exist. */
 NCONV_API const char* nconv_algorithm_name(int32_t index);
+
+/* ---- Buffers ---------------------------------------------------------------------------------- */
+
+/* Memory for tensors, packed weights and workspaces; any other memory may be used instead. Three things
+ * set it apart. The first touch of fresh memory costs about 1.3 us per 4096 bytes, 250 to 320 us for a
+ * 1 MB output, often more than the convolution: freed buffers are kept and handed out again, already
+ * touched. Large ones use huge pages where the system has them. And no two of 64 buffers allocated in a
+ * row have addresses with equal low 12 bits, which would make loads wait for unrelated stores.
+ * All of these functions may be called from any thread. */
+
+/* Writes the start of at least bytes bytes to *buffer: aligned to 64, content undefined. 0 bytes are
+ * allowed. Takes a free buffer of about that size if there is one, which allocates nothing.
+ * Statuses: INVALID_RESULT, INVALID_BUFFER_BYTES, OUT_OF_MEMORY. */
+NCONV_API nconv_status nconv_buffer_allocate(int64_t bytes, void** buffer);
+
+/* Frees a buffer of nconv_buffer_allocate, which is kept for the next one; null is allowed. */
+NCONV_API void nconv_buffer_free(void* buffer);
+
+/* The bytes of memory that is free and kept: at most 256 MiB in at most 256 buffers, or the limit last
+ * set. Past it those freed first are given back to the system. */
+NCONV_API int64_t nconv_buffer_pooled_bytes(void);
+
+/* Sets the limit and gives back what exceeds it; 0 keeps nothing. Status: INVALID_BUFFER_BYTES. */
+NCONV_API nconv_status nconv_buffer_set_max_pooled_bytes(int64_t bytes);
+
+/* Gives everything that is kept back to the system. */
+NCONV_API void nconv_buffer_trim(void);
 
 /* ---- The problem ------------------------------------------------------------------------------ */
 
@@ -340,7 +380,8 @@ typedef struct nconv_execution {
     void* parallel_context;
 } nconv_execution;
 
-/* Threads. A call uses as many threads as its max_threads, the workspace, and the work allow; a
+/* Threads. A call uses as many threads as its max_threads, the workspace, and the work allow: one where
+ * all of it takes less than some microseconds, unless parallel_for is the caller's. A
  * workspace sized for fewer threads than max_threads lowers the count. execution may be null. workspace
  * may be null with 0 bytes if nconv_plan_workspace_bytes says 0. */
 
@@ -358,11 +399,17 @@ typedef struct nconv_forward_args {
     void* workspace;
     int64_t workspace_bytes;
     const nconv_execution* execution;
+    const float* residual; /* laid out like output; null with count 0: none */
+    int64_t residual_count;
 } nconv_forward_args;
 
-/* output = f(conv(input, weights) + bias).
+/* output = f(z + residual) with z = conv(input, weights) + bias: the shortcut of a residual block. It
+ * costs one read of residual: every algorithm adds it while the sums are in cache. z is whole, a float,
+ * before residual is added: the same bits as adding it to the output of a linear convolution. residual
+ * must not overlap output, which holds unfinished sums meanwhile.
  * Statuses: INVALID_PLAN, INVALID_ARGUMENTS, INVALID_EXECUTION, INVALID_THREADS, INVALID_INPUT,
- * INVALID_PACKED_WEIGHTS, INVALID_BIAS, INVALID_OUTPUT, INVALID_WORKSPACE, BUFFER_OVERLAP. */
+ * INVALID_PACKED_WEIGHTS, INVALID_BIAS, INVALID_RESIDUAL, INVALID_OUTPUT, INVALID_WORKSPACE,
+ * BUFFER_OVERLAP. */
 NCONV_API nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* args);
 
 typedef struct nconv_backward_input_args {
@@ -416,6 +463,25 @@ typedef struct nconv_backward_weights_args {
  * INVALID_GRAD_BIAS, INVALID_ACCUMULATE. */
 NCONV_API nconv_status nconv_backward_weights(const nconv_plan* plan,
                                               const nconv_backward_weights_args* args);
+
+typedef struct nconv_backward_residual_args {
+    uint32_t struct_size; /* sizeof(nconv_backward_residual_args) */
+    int32_t reserved;     /* 0 */
+    const float* grad_output;
+    int64_t grad_output_count;
+    const float* output; /* as in nconv_backward_input_args */
+    int64_t output_count;
+    float* grad_residual; /* may be grad_output itself: the product is then made in place */
+    int64_t grad_residual_count;
+    const nconv_execution* execution;
+} nconv_backward_residual_args;
+
+/* grad_residual = g = grad_output * f'(output), the gradient by the residual and by z. The other
+ * backward passes need no residual: they take g from output, which has seen it.
+ * Statuses: INVALID_PLAN, INVALID_ARGUMENTS, INVALID_EXECUTION, INVALID_THREADS, INVALID_GRAD_OUTPUT,
+ * INVALID_OUTPUT, INVALID_GRAD_RESIDUAL, BUFFER_OVERLAP. */
+NCONV_API nconv_status nconv_backward_residual(const nconv_plan* plan,
+                                               const nconv_backward_residual_args* args);
 
 #ifdef __cplusplus
 }

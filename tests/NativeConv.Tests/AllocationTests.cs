@@ -22,6 +22,7 @@ public class AllocationTests
         float[] output = new float[4 * 8 * 16 * 16];
         float[] gradInput = new float[input.Length];
         float[] gradOutput = Fill.Real(output.Length, 2);
+        float[] residual = new float[output.Length];
         float[] weights = conv.Weights.ToArray();
         AssertNone(() =>
         {
@@ -29,6 +30,8 @@ public class AllocationTests
             {
                 Conv2DShape shape = conv.GetShape(batch, 16, 16);
                 conv.Forward(shape, input, output);
+                conv.Forward(shape, input, output, residual);
+                conv.BackwardResidual(shape, output, gradOutput, residual);
                 conv.Backward(shape, input, output, gradOutput, gradInput);
             }
 
@@ -50,6 +53,7 @@ public class AllocationTests
         float[] output = new float[plan.OutputLength];
         float[] gradOutput = Fill.Real((int)plan.OutputLength, 6);
         float[] gradInput = new float[plan.InputLength];
+        float[] gradResidual = new float[plan.OutputLength];
         float[] gradWeights = new float[plan.WeightsLength];
         float[] gradBias = new float[plan.BiasLength];
         using PackedWeights forward = plan.PackWeights(ConvolutionPass.Forward, weights);
@@ -60,7 +64,8 @@ public class AllocationTests
         {
             plan.PackWeights(weights, forward);
             plan.PackWeights(weights, backward);
-            plan.Forward(input, forward, bias, output, workspace);
+            plan.Forward(input, forward, bias, output, workspace, residual: gradOutput);
+            plan.BackwardResidual(gradOutput, output, gradResidual);
             plan.BackwardInput(gradOutput, output, backward, gradInput, workspace);
             plan.BackwardWeights(input, gradOutput, output, gradWeights, gradBias, true, workspace);
         });

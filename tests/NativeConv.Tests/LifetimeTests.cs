@@ -122,11 +122,11 @@ public class LifetimeTests
     }
 
     [Fact]
-    public void AlignedMemory_StartsAtACacheLine()
+    public void BufferHandle_StartsAtACacheLine()
     {
         foreach (long bytes in new[] { 0L, 1, 63, 64, 65, 1 << 20 })
         {
-            using AlignedMemory memory = new(bytes);
+            using BufferHandle memory = new(bytes);
             using HandleLease lease = new(memory);
             Assert.Equal((bytes, 0), (memory.Bytes, lease.Pointer % 64));
         }

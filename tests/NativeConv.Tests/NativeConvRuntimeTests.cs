@@ -99,6 +99,34 @@ public class NativeConvRuntimeTests
     }
 
     [Fact]
+    public void SpinMicroseconds_IsSet_WithinItsRange()
+    {
+        int before = NativeConvRuntime.SpinMicroseconds;
+        try
+        {
+            foreach (int value in (int[])[0, 1000000, 250])
+            {
+                NativeConvRuntime.SpinMicroseconds = value;
+                Assert.Equal(value, NativeConvRuntime.SpinMicroseconds);
+            }
+
+            foreach (int value in (int[])[-1, 1000001])
+            {
+                Expect.Rejected<ArgumentOutOfRangeException>(
+                    "value",
+                    value.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                    () => NativeConvRuntime.SpinMicroseconds = value);
+            }
+
+            Assert.Equal(250, NativeConvRuntime.SpinMicroseconds);
+        }
+        finally
+        {
+            NativeConvRuntime.SpinMicroseconds = before;
+        }
+    }
+
+    [Fact]
     public void Algorithms_AreNamed_AndDiffer()
     {
         Assert.NotEmpty(NativeConvRuntime.Algorithms);

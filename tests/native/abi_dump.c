@@ -51,7 +51,14 @@ static void dump_functions(void) {
     FUNCTION(nconv_set_max_isa);
     FUNCTION(nconv_thread_count);
     FUNCTION(nconv_set_max_threads);
+    FUNCTION(nconv_spin_microseconds);
+    FUNCTION(nconv_set_spin_microseconds);
     FUNCTION(nconv_algorithm_name);
+    FUNCTION(nconv_buffer_allocate);
+    FUNCTION(nconv_buffer_free);
+    FUNCTION(nconv_buffer_pooled_bytes);
+    FUNCTION(nconv_buffer_set_max_pooled_bytes);
+    FUNCTION(nconv_buffer_trim);
     FUNCTION(nconv_conv2d_desc_init);
     FUNCTION(nconv_same_padding);
     FUNCTION(nconv_plan_create);
@@ -64,6 +71,7 @@ static void dump_functions(void) {
     FUNCTION(nconv_forward);
     FUNCTION(nconv_backward_input);
     FUNCTION(nconv_backward_weights);
+    FUNCTION(nconv_backward_residual);
 }
 
 static void dump_status(void) {
@@ -104,6 +112,10 @@ static void dump_status(void) {
     VALUE(nconv_status, NCONV_STATUS_INVALID_WORKSPACE);
     VALUE(nconv_status, NCONV_STATUS_INVALID_ACCUMULATE);
     VALUE(nconv_status, NCONV_STATUS_BUFFER_OVERLAP);
+    VALUE(nconv_status, NCONV_STATUS_INVALID_RESIDUAL);
+    VALUE(nconv_status, NCONV_STATUS_INVALID_GRAD_RESIDUAL);
+    VALUE(nconv_status, NCONV_STATUS_INVALID_BUFFER_BYTES);
+    VALUE(nconv_status, NCONV_STATUS_INVALID_SPIN);
     VALUE(nconv_status, NCONV_STATUS_UNSUPPORTED_ALGORITHM);
     VALUE(nconv_status, NCONV_STATUS_UNSUPPORTED_ISA);
     VALUE(nconv_status, NCONV_STATUS_OUT_OF_MEMORY);
@@ -212,6 +224,8 @@ static void dump_call_structs(void) {
     FIELD(nconv_forward_args, workspace);
     FIELD(nconv_forward_args, workspace_bytes);
     FIELD(nconv_forward_args, execution);
+    FIELD(nconv_forward_args, residual);
+    FIELD(nconv_forward_args, residual_count);
 
     STRUCT(nconv_backward_input_args);
     FIELD(nconv_backward_input_args, struct_size);
@@ -227,6 +241,17 @@ static void dump_call_structs(void) {
     FIELD(nconv_backward_input_args, workspace);
     FIELD(nconv_backward_input_args, workspace_bytes);
     FIELD(nconv_backward_input_args, execution);
+
+    STRUCT(nconv_backward_residual_args);
+    FIELD(nconv_backward_residual_args, struct_size);
+    FIELD(nconv_backward_residual_args, reserved);
+    FIELD(nconv_backward_residual_args, grad_output);
+    FIELD(nconv_backward_residual_args, grad_output_count);
+    FIELD(nconv_backward_residual_args, output);
+    FIELD(nconv_backward_residual_args, output_count);
+    FIELD(nconv_backward_residual_args, grad_residual);
+    FIELD(nconv_backward_residual_args, grad_residual_count);
+    FIELD(nconv_backward_residual_args, execution);
 
     STRUCT(nconv_backward_weights_args);
     FIELD(nconv_backward_weights_args, struct_size);

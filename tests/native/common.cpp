@@ -54,6 +54,7 @@ std::vector<Variant> variants(const nconv_conv2d_desc& desc, uint64_t* counter) 
                 continue;
             const uint64_t turn = (*counter)++;
             variant.options.threads = static_cast<int32_t>(1 + turn % 3);
+            if (turn % 3 == 2) variant.options.parallel_for = run_on_threads;
             variant.options.placement = kScratch[turn % 5];
             variant.placement = kTensors[turn / 3 % 6];
             result.push_back(variant);

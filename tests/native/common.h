@@ -25,8 +25,8 @@ std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOp
 nconv_conv2d_desc fast(nconv_conv2d_desc desc);
 nconv_conv2d_desc strict(nconv_conv2d_desc desc);
 
-// One per instruction set and algorithm that accepts desc. Threads (1, 2, 3) and placements rotate
-// with *counter, so that a test over many shapes meets every combination.
+// One per instruction set and algorithm that accepts desc. Threads (1, 2, 3 of the test's own) and
+// placements rotate with *counter, so that a test over many shapes meets every combination.
 struct Variant {
     RunOptions options;
     std::string algorithm;  // what options.algorithm points to

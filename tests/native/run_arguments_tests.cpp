@@ -20,6 +20,7 @@ protected:
         bias = floats(info.bias_count);
         output = floats(info.output_count);
         grad_output = floats(info.output_count);
+        residual = floats(info.output_count);
         packed_forward = GuardedBuffer(static_cast<size_t>(info.forward_packed_bytes));
         packed_backward = GuardedBuffer(static_cast<size_t>(info.backward_input_packed_bytes));
         for (nconv_pass pass : kPasses) {
@@ -30,6 +31,15 @@ protected:
         fill_forward(info);
         fill_backward_input(info);
         fill_backward_weights(info);
+        backward_residual = {sizeof backward_residual,
+                             0,
+                             grad_output.floats(),
+                             info.output_count,
+                             output.floats(),
+                             info.output_count,
+                             residual.floats(),
+                             info.output_count,
+                             &execution};
     }
 
     static nconv_conv2d_desc desc_of(int32_t activation, int32_t has_bias) {
@@ -53,7 +63,9 @@ protected:
                    info.output_count,
                    workspace[0].data(),
                    static_cast<int64_t>(workspace[0].bytes()),
-                   &execution};
+                   &execution,
+                   residual.floats(),
+                   info.output_count};
     }
     void fill_backward_input(const nconv_plan_info& info) {
         backward_input = {sizeof backward_input,
@@ -91,8 +103,8 @@ protected:
 
     bool all_untouched() const {
         for (const GuardedBuffer* buffer :
-             {&input, &weights, &bias, &output, &grad_output, &packed_forward, &packed_backward,
-              &workspace[0], &workspace[1], &workspace[2]})
+             {&input, &weights, &bias, &output, &grad_output, &residual, &packed_forward,
+              &packed_backward, &workspace[0], &workspace[1], &workspace[2]})
             if (!buffer->untouched()) return false;
         return true;
     }
@@ -114,15 +126,20 @@ protected:
     nconv_status run(const nconv_backward_weights_args& a) {
         return nconv_backward_weights(plan_, &a);
     }
+    nconv_status run(const nconv_backward_residual_args& a) {
+        return nconv_backward_residual(plan_, &a);
+    }
 
     Convolution convolution_;
     const nconv_plan* plan_;
-    GuardedBuffer input, weights, bias, output, grad_output, packed_forward, packed_backward;
+    GuardedBuffer input, weights, bias, output, grad_output, residual, packed_forward,
+        packed_backward;
     GuardedBuffer workspace[3];
     nconv_execution execution{sizeof(nconv_execution), 1, nullptr, nullptr};
     nconv_forward_args forward;
     nconv_backward_input_args backward_input;
     nconv_backward_weights_args backward_weights;
+    nconv_backward_residual_args backward_residual;
 };
 
 template <typename T>
@@ -159,6 +176,37 @@ TEST_F(RunArguments, Forward) {
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, forward, a->output = misaligned(a->output));
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, forward, a->output_count -= 1);
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, forward, a->output_count = INT64_MIN);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_RESIDUAL, forward, a->residual = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_RESIDUAL, forward,
+                      (a->residual = nullptr, a->residual_count = -1));
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_RESIDUAL, forward, a->residual_count -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_RESIDUAL, forward, a->residual_count = 0);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_RESIDUAL, forward, a->residual_count = INT64_MIN);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_RESIDUAL, forward,
+                      a->residual = misaligned(a->residual));
+}
+
+TEST_F(RunArguments, BackwardResidual) {
+    nconv_backward_residual_args& args = backward_residual;
+    EXPECT_EQ(nconv_backward_residual(nullptr, &args), NCONV_STATUS_INVALID_PLAN);
+    EXPECT_EQ(nconv_backward_residual(plan_, nullptr), NCONV_STATUS_INVALID_ARGUMENTS);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_ARGUMENTS, args, a->struct_size -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_ARGUMENTS, args, a->reserved = 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_EXECUTION, args, execution.struct_size = 0);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_THREADS, args, execution.max_threads = -1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_OUTPUT, args, a->grad_output = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_OUTPUT, args, a->grad_output_count -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, args, a->output = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, args,
+                      (a->output = nullptr, a->output_count = 0));
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, args, a->output = misaligned(a->output));
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_RESIDUAL, args, a->grad_residual = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_RESIDUAL, args, a->grad_residual_count -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_RESIDUAL, args,
+                      a->grad_residual = misaligned(a->grad_residual));
+    EXPECT_RUN_STATUS(NCONV_STATUS_BUFFER_OVERLAP, args, a->grad_residual = output.floats());
+    EXPECT_RUN_STATUS(NCONV_STATUS_BUFFER_OVERLAP, args,
+                      a->grad_output = a->grad_residual + a->grad_residual_count - 1);
 }
 
 TEST_F(RunArguments, BackwardInput) {
@@ -239,6 +287,8 @@ TEST_F(RunArguments, Overlap) {
     EXPECT_RUN_STATUS(overlap, forward, a->input = output.floats() + a->output_count - 1);
     EXPECT_RUN_STATUS(overlap, forward, a->packed_weights = output.floats());
     EXPECT_RUN_STATUS(overlap, forward, a->bias = output.floats() + 3);
+    EXPECT_RUN_STATUS(overlap, forward, a->residual = output.floats());
+    EXPECT_RUN_STATUS(overlap, forward, a->residual = output.floats() + a->output_count - 1);
     if (forward.workspace_bytes > 0) {
         EXPECT_RUN_STATUS(overlap, forward, a->workspace = output.floats());
         EXPECT_RUN_STATUS(overlap, forward, a->workspace = input.floats());
@@ -263,6 +313,8 @@ TEST_F(RunArguments, BuffersThatAreOnlyReadMayOverlap) {
     backward_weights.input = backward_weights.grad_output = backward_weights.output =
         shared.floats();
     EXPECT_EQ(run(backward_weights), NCONV_STATUS_OK);
+    forward.input = forward.residual = shared.floats();
+    EXPECT_EQ(run(forward), NCONV_STATUS_OK);
 }
 
 TEST_F(RunArguments, LongerActivationsAreAllowed) {
@@ -312,7 +364,10 @@ TEST_F(LinearWithoutBias, TakesNullForBiasAndOutput) {
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_BIAS, backward_weights, a->grad_bias_count = 6);
     backward_input.output = backward_weights.output = nullptr;
     backward_input.output_count = backward_weights.output_count = 0;
+    backward_residual.output = nullptr;
+    backward_residual.output_count = 0;
     EXPECT_EQ(run(forward), NCONV_STATUS_OK);
+    EXPECT_EQ(run(backward_residual), NCONV_STATUS_OK);
     EXPECT_EQ(run(backward_input), NCONV_STATUS_OK);
     EXPECT_EQ(run(backward_weights), NCONV_STATUS_OK);
 }

@@ -91,6 +91,7 @@ TEST(SameBits, AsInTheCommittedTable) {
                     RunOptions options;
                     options.isa = isa;
                     options.threads = threads;
+                    if (threads > 2) options.parallel_for = run_on_threads;
                     options.placement.offset = 4 * (turn % 16);
                     Convolution convolution(c.desc, options);
                     Results results;
@@ -129,6 +130,7 @@ TEST(SameBits, AcrossInstructionSetsThreadsAndAlignments) {
                         options.isa = isa;
                         options.algorithm = name.c_str();
                         options.threads = threads;
+                        if (threads > 2) options.parallel_for = run_on_threads;
                         Convolution convolution(desc, options);
                         if (convolution.status() == NCONV_STATUS_UNSUPPORTED_ALGORITHM) continue;
                         Results results;

@@ -1,6 +1,9 @@
 // Thread caps, the caller's own threads, many callers on one plan, fork.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
 #include <thread>
 
 #include "common.h"
@@ -30,6 +33,62 @@ TEST(Threads, CapsOfTheProcess) {
     ASSERT_EQ(nconv_set_max_threads(0), NCONV_STATUS_OK);
     EXPECT_EQ(nconv_thread_count(), all);
 }
+
+TEST(Threads, SpinTime) {
+    const int32_t before = nconv_spin_microseconds();
+    EXPECT_GE(before, 10);
+    EXPECT_LE(before, 1000);
+    for (int32_t invalid : {-1, 1000001, INT32_MIN, INT32_MAX})
+        EXPECT_EQ(nconv_set_spin_microseconds(invalid), NCONV_STATUS_INVALID_SPIN);
+    EXPECT_EQ(nconv_spin_microseconds(), before) << "changed by a call that failed";
+    for (int32_t microseconds : {0, 1000000, before}) {
+        ASSERT_EQ(nconv_set_spin_microseconds(microseconds), NCONV_STATUS_OK);
+        EXPECT_EQ(nconv_spin_microseconds(), microseconds);
+    }
+}
+
+// Workers that always sleep, that never do, and that are about to.
+TEST(Threads, AnySpinTimeGivesTheSame) {
+    const int32_t before = nconv_spin_microseconds();
+    for (const char* text : kShapes) {
+        const Problem problem(parsed(text), Data::kReal);
+        Results expected;
+        Convolution one(problem.desc());
+        ASSERT_EQ(problem.run(NCONV_PASS_FORWARD, &one, {}, false, &expected), NCONV_STATUS_OK);
+        RunOptions options;
+        options.threads = 3;
+        Convolution three(problem.desc(), options);
+        for (int32_t microseconds : {0, 1, 20, 100000}) {
+            ASSERT_EQ(nconv_set_spin_microseconds(microseconds), NCONV_STATUS_OK);
+            for (int i = 0; i < 20; ++i) {
+                if (i % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(30 * i));
+                Results results;
+                ASSERT_EQ(problem.run(NCONV_PASS_FORWARD, &three, {}, false, &results),
+                          NCONV_STATUS_OK);
+                ASSERT_EQ(hash_bits(results.main), hash_bits(expected.main)) << text;
+            }
+        }
+    }
+    nconv_set_spin_microseconds(before);
+}
+
+#if defined(__linux__)
+
+// Once the spin time is over no thread of the process uses a processor.
+TEST(Threads, IdleUsesNoProcessor) {
+    Problem problem(parsed("mb2_ic64ih56_oc64_kh3ph1"), Data::kReal);
+    RunOptions options;
+    options.threads = 0;
+    Convolution convolution(problem.desc(), options);
+    Results results;
+    ASSERT_EQ(problem.run(NCONV_PASS_FORWARD, &convolution, {}, false, &results), NCONV_STATUS_OK);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const std::clock_t start = std::clock();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    EXPECT_LT(std::clock() - start, CLOCKS_PER_SEC / 20);
+}
+
+#endif
 
 TEST(Threads, AnyCountGivesTheSame) {
     for (const char* text : kShapes) {
@@ -72,7 +131,8 @@ TEST(Threads, SmallWorkspaceLowersTheCount) {
         args.execution = &execution;
         ASSERT_EQ(nconv_backward_weights(convolution.plan(), &args), NCONV_STATUS_OK);
         const Results results{weights.values(), bias.values()};
-        const Comparison comparison = problem.compare(NCONV_PASS_BACKWARD_WEIGHTS, false, results, "gemm");
+        const Comparison comparison =
+            problem.compare(NCONV_PASS_BACKWARD_WEIGHTS, false, results, "gemm");
         EXPECT_TRUE(comparison.ok) << comparison.failure;
     }
 }
@@ -90,10 +150,7 @@ void parallel_for(void* context, int64_t count, nconv_task task, void* task_cont
     recorder->tasks += count;
     recorder->largest = std::max(recorder->largest.load(), count);
     if (recorder->order == Recorder::kThreads) {
-        std::vector<std::thread> threads;
-        for (int64_t i = 0; i < count; ++i) threads.emplace_back(task, task_context, i);
-        for (std::thread& thread : threads) thread.join();
-        return;
+        return run_on_threads(context, count, task, task_context);
     }
     for (int64_t i = 0; i < count; ++i)
         task(task_context, recorder->order == Recorder::kForward ? i : count - 1 - i);
@@ -161,6 +218,37 @@ TEST(Threads, PlansAreMadeConcurrently) {
 }
 
 #if defined(__linux__) && !defined(__SANITIZE_THREAD__)
+
+int64_t threads_of_this_process() {
+    int64_t count = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
+        count += task.is_directory();
+    return count;
+}
+
+// A child has no threads yet: a call too short for two starts none, a long one does.
+TEST(Threads, ShortCallsStartNone) {
+    const Problem small(parsed("mb1_ic8ih5_oc8_kh3ph1"), Data::kInteger),
+        large(parsed("mb2_ic64ih56_oc64_kh3ph1"), Data::kInteger);
+    RunOptions options;
+    options.threads = 2;
+    Convolution short_one(small.desc(), options), long_one(large.desc(), options);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        alarm(20);
+        const int64_t before = threads_of_this_process();  // an emulator has more than one
+        Results results;
+        for (int i = 0; i < 50; ++i) small.run(NCONV_PASS_FORWARD, &short_one, {}, false, &results);
+        const bool none = threads_of_this_process() == before;
+        large.run(NCONV_PASS_FORWARD, &long_one, {}, false, &results);
+        _exit(none && threads_of_this_process() == before + 1 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+}
 
 TEST(Threads, WorkAfterFork) {
     const Problem problem(parsed(kShapes[0]), Data::kReal);

@@ -29,16 +29,16 @@ internal sealed unsafe class PlanHandle : SafeHandle
     }
 }
 
-/// <summary>Owns native memory that starts at a multiple of 64 bytes, a cache line.</summary>
-internal sealed unsafe class AlignedMemory : SafeHandle
+/// <summary>Owns a buffer of the native library: aligned, and reused after it was freed.</summary>
+internal sealed unsafe class BufferHandle : SafeHandle
 {
-    private const nuint Alignment = 64;
-
-    public AlignedMemory(long bytes)
+    public BufferHandle(long bytes)
         : base(0, ownsHandle: true)
     {
-        // At least one byte, so that every object has an address.
-        SetHandle((nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 1), Alignment));
+        NativeLibraryCheck.EnsureLoaded();
+        void* buffer;
+        NativeMethods.nconv_buffer_allocate(bytes, &buffer).ThrowIfFailed();
+        SetHandle((nint)buffer);
         Bytes = bytes;
         if (bytes > 0)
         {
@@ -52,7 +52,7 @@ internal sealed unsafe class AlignedMemory : SafeHandle
 
     protected override bool ReleaseHandle()
     {
-        NativeMemory.AlignedFree((void*)handle);
+        NativeMethods.nconv_buffer_free((void*)handle);
         if (Bytes > 0)
         {
             GC.RemoveMemoryPressure(Bytes);

@@ -63,6 +63,10 @@ internal static class Status
             NCONV_STATUS_INVALID_GRAD_BIAS => "gradBias",
             NCONV_STATUS_INVALID_WORKSPACE => "workspace",
             NCONV_STATUS_BUFFER_OVERLAP => "output",
+            NCONV_STATUS_INVALID_RESIDUAL => "residual",
+            NCONV_STATUS_INVALID_GRAD_RESIDUAL => "gradResidual",
+            NCONV_STATUS_INVALID_BUFFER_BYTES => "bytes",
+            NCONV_STATUS_INVALID_SPIN => "value",
             _ => null,
         };
 

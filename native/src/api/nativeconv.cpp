@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/buffers.h"
+#include "conv2d/derivative.h"
 #include "conv2d/plan.h"
 #include "isa/select.h"
 
@@ -59,9 +61,12 @@ bool holds_packed(const void* data, int64_t bytes, int64_t needed) {
     return holds_bytes(data, bytes, needed) && reinterpret_cast<uintptr_t>(data) % kElement == 0;
 }
 
-nconv_status read_execution(const nconv_execution* execution, Execution* result) {
+nconv_status read_execution(const Plan& plan, const nconv_execution* execution, Execution* result) {
     result->threads = default_threads();
-    if (execution == nullptr) return NCONV_STATUS_OK;
+    if (execution == nullptr) {
+        result->threads = worthwhile_threads(result->threads, plan.nanoseconds);
+        return NCONV_STATUS_OK;
+    }
     if (execution->struct_size != sizeof(nconv_execution)) return NCONV_STATUS_INVALID_EXECUTION;
     if (execution->max_threads < 0) return NCONV_STATUS_INVALID_THREADS;
     if (execution->max_threads > 0) {
@@ -70,6 +75,10 @@ nconv_status read_execution(const nconv_execution* execution, Execution* result)
     }
     result->parallel_for = execution->parallel_for;
     result->parallel_context = execution->parallel_context;
+    // Only the caller knows what threads of its own cost.
+    if (result->parallel_for == nullptr) {
+        result->threads = worthwhile_threads(result->threads, plan.nanoseconds);
+    }
     return NCONV_STATUS_OK;
 }
 
@@ -104,9 +113,38 @@ nconv_status nconv_set_max_threads(int32_t threads) {
     return NCONV_STATUS_OK;
 }
 
+int32_t nconv_spin_microseconds(void) { return spin_microseconds(); }
+
+nconv_status nconv_set_spin_microseconds(int32_t microseconds) {
+    if (microseconds < 0 || microseconds > kMaxSpinMicroseconds) return NCONV_STATUS_INVALID_SPIN;
+    set_spin_microseconds(microseconds);
+    return NCONV_STATUS_OK;
+}
+
 const char* nconv_algorithm_name(int32_t index) {
     return index >= 0 && index < kAlgorithmCount ? kAlgorithms[index]->name : nullptr;
 }
+
+nconv_status nconv_buffer_allocate(int64_t bytes, void** buffer) {
+    if (buffer == nullptr) return NCONV_STATUS_INVALID_RESULT;
+    if (bytes < 0) return NCONV_STATUS_INVALID_BUFFER_BYTES;
+    void* allocated = allocate_buffer(bytes);
+    if (allocated == nullptr) return NCONV_STATUS_OUT_OF_MEMORY;
+    *buffer = allocated;
+    return NCONV_STATUS_OK;
+}
+
+void nconv_buffer_free(void* buffer) { free_buffer(buffer); }
+
+int64_t nconv_buffer_pooled_bytes(void) { return pooled_buffer_bytes(); }
+
+nconv_status nconv_buffer_set_max_pooled_bytes(int64_t bytes) {
+    if (bytes < 0) return NCONV_STATUS_INVALID_BUFFER_BYTES;
+    set_max_pooled_buffer_bytes(bytes);
+    return NCONV_STATUS_OK;
+}
+
+void nconv_buffer_trim(void) { trim_buffers(); }
 
 void nconv_conv2d_desc_init(nconv_conv2d_desc* desc) {
     if (desc == nullptr) return;
@@ -214,7 +252,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     }
     const nconv_forward_args& a = *args;
     Execution execution;
-    const nconv_status status = read_execution(a.execution, &execution);
+    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
@@ -224,6 +262,11 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
     }
     if (!holds_exactly(a.bias, a.bias_count, p.bias_count)) return NCONV_STATUS_INVALID_BIAS;
+    const bool residual = a.residual != nullptr || a.residual_count != 0;
+    if (residual &&
+        (a.residual == nullptr || !holds(a.residual, a.residual_count, p.output_count))) {
+        return NCONV_STATUS_INVALID_RESIDUAL;
+    }
     if (!holds(a.output, a.output_count, p.output_count)) return NCONV_STATUS_INVALID_OUTPUT;
     if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass, 1).value())) {
         return NCONV_STATUS_INVALID_WORKSPACE;
@@ -231,6 +274,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     const Buffer buffers[] = {{a.input, a.input_count * kElement, false},
                               {a.packed_weights, a.packed_weights_bytes, false},
                               {a.bias, a.bias_count * kElement, false},
+                              {a.residual, a.residual_count * kElement, false},
                               {a.output, a.output_count * kElement, true},
                               {a.workspace, a.workspace_bytes, true}};
     if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
@@ -238,7 +282,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     const Workspace workspace =
         lay_out_workspace(pass, a.workspace, a.workspace_bytes, &execution.threads);
     const ForwardCall call = {a.input, static_cast<const float*>(a.packed_weights),
-                              p.has_bias ? a.bias : nullptr, a.output};
+                              p.has_bias ? a.bias : nullptr, a.output, a.residual};
     pass.algorithm->forward(context, call, workspace, execution);
     return NCONV_STATUS_OK;
 }
@@ -250,7 +294,7 @@ nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_i
     }
     const nconv_backward_input_args& a = *args;
     Execution execution;
-    const nconv_status status = read_execution(a.execution, &execution);
+    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
@@ -291,7 +335,7 @@ nconv_status nconv_backward_weights(const nconv_plan* plan,
     const nconv_backward_weights_args& a = *args;
     if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
     Execution execution;
-    const nconv_status status = read_execution(a.execution, &execution);
+    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
@@ -336,6 +380,39 @@ nconv_status nconv_backward_weights(const nconv_plan* plan,
                                       p.has_bias ? a.grad_bias : nullptr,
                                       accumulate};
     pass.algorithm->backward_weights(context, call, workspace, execution);
+    return NCONV_STATUS_OK;
+}
+
+nconv_status nconv_backward_residual(const nconv_plan* plan,
+                                     const nconv_backward_residual_args* args) {
+    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
+    if (args == nullptr || args->struct_size != sizeof *args || args->reserved != 0) {
+        return NCONV_STATUS_INVALID_ARGUMENTS;
+    }
+    const nconv_backward_residual_args& a = *args;
+    Execution execution;
+    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
+    if (status != NCONV_STATUS_OK) return status;
+    const Context& context = plan->plan.context;
+    const Problem& p = context.problem;
+    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
+        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
+    }
+    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
+        return NCONV_STATUS_INVALID_OUTPUT;
+    }
+    if (!holds(a.grad_residual, a.grad_residual_count, p.output_count)) {
+        return NCONV_STATUS_INVALID_GRAD_RESIDUAL;
+    }
+    const Buffer result = {a.grad_residual, a.grad_residual_count * kElement, true};
+    const Buffer grad = {a.grad_output, a.grad_output_count * kElement, false};
+    const Buffer output = {a.output, a.output_count * kElement, false};
+    if ((a.grad_residual != a.grad_output && overlap(result, grad)) || overlap(result, output)) {
+        return NCONV_STATUS_BUFFER_OVERLAP;
+    }
+    // A linear activation's derivative does not look at the output.
+    derive_gradient(context, a.grad_output, p.linear() ? a.grad_output : a.output, a.grad_residual,
+                    p.output_count, execution);
     return NCONV_STATUS_OK;
 }
 

@@ -76,6 +76,14 @@ extern "C" const char* nconv_status_text(nconv_status status) {
             return "accumulate is neither 0 nor 1";
         case NCONV_STATUS_BUFFER_OVERLAP:
             return "a buffer that is written overlaps another buffer of the call";
+        case NCONV_STATUS_INVALID_RESIDUAL:
+            return "residual is null, misaligned, or shorter than the plan's output_count";
+        case NCONV_STATUS_INVALID_GRAD_RESIDUAL:
+            return "grad_residual is null, misaligned, or shorter than the plan's output_count";
+        case NCONV_STATUS_INVALID_BUFFER_BYTES:
+            return "the bytes of a buffer, or of all that are kept, are negative";
+        case NCONV_STATUS_INVALID_SPIN:
+            return "the spin time is outside 0 to 1000000 microseconds";
         case NCONV_STATUS_UNSUPPORTED_ALGORITHM:
             return "no algorithm has this name, or it does not serve this problem";
         case NCONV_STATUS_UNSUPPORTED_ISA:

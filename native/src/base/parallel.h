@@ -31,6 +31,17 @@ inline int64_t fewest_tasks(const Execution& execution) {
 int default_threads();
 void set_max_threads(int threads);
 
+// How long the pool's threads look for more work before they sleep.
+constexpr int kMaxSpinMicroseconds = 1000000;
+int spin_microseconds();
+void set_spin_microseconds(int microseconds);
+
+// How many of at most `threads` threads of the pool a call of about that many nanoseconds on one
+// thread is worth. A handover has its price, and waking a thread that sleeps a far higher one:
+// short calls use threads that are awake, and wake others only where calls follow each other within
+// the spin time.
+int worthwhile_threads(int threads, int64_t nanoseconds);
+
 // Calls share(context, i) for i in 0 .. count-1 on the execution's threads; the calling thread takes
 // part. If the pool is busy with another call, the calling thread does all shares itself.
 void run_shares(const Execution& execution, int count, nconv_task share, void* context);

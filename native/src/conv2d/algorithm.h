@@ -38,6 +38,7 @@ struct ForwardCall {
     const float* packed;
     const float* bias;
     float* output;
+    const float* residual;  // null: none
 };
 struct BackwardInputCall {
     const float* grad_output;

@@ -179,16 +179,7 @@ private:
             const KernelSet& k = *context_.kernels;
             (channels_last_ ? k.depthwise_channels : k.depthwise_pixels)(args);
         }
-        if (g_.forward && !p_.linear()) activate(result);
-    }
-
-    void activate(float* result) const {
-        constexpr int64_t kPiece = 1 << 20;
-        for (int64_t at = 0; at < result_row_; at += kPiece) {
-            float* piece = result + at;
-            context_.kernels->activations[p_.activation].apply(
-                &piece, 1, static_cast<int>(min_of(kPiece, result_row_ - at)), p_.alpha, p_.beta);
-        }
+        if (call_.epilogue != nullptr) call_.epilogue->apply(&result, 1, result_row_);
     }
 
     const Context& context_;
@@ -206,7 +197,10 @@ void forward(const Context& context, const ForwardCall& call, const Workspace&,
              const Execution& execution) {
     const Problem& p = context.problem;
     const Gather gather(p, NCONV_PASS_FORWARD);
-    RowGather(context, gather, {call.input, call.packed, call.bias, call.output})
+    const Epilogue epilogue(context, call);
+    RowGather(
+        context, gather,
+        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr})
         .run(p.batch, execution);
 }
 

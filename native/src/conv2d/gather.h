@@ -2,7 +2,7 @@
 // channels settled. "reduced" channels are summed over, "produced" ones are written; both per group.
 #pragma once
 
-#include "conv2d/algorithm.h"
+#include "conv2d/epilogue.h"
 #include "conv2d/window.h"
 
 namespace nconv {
@@ -61,6 +61,7 @@ struct GatherCall {
     const float* packed;
     const float* bias;
     float* result;
+    const Epilogue* epilogue = nullptr;  // null: nothing follows the sums
 };
 
 }  // namespace nconv

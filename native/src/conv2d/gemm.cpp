@@ -36,9 +36,11 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 
 void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
              const Execution& execution) {
-    gemm_gather(context, Gather(context.problem, NCONV_PASS_FORWARD),
-                {call.input, call.packed, call.bias, call.output}, context.problem.batch, workspace,
-                execution);
+    const Epilogue epilogue(context, call);
+    gemm_gather(
+        context, Gather(context.problem, NCONV_PASS_FORWARD),
+        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr},
+        context.problem.batch, workspace, execution);
 }
 
 void backward_input(const Context& context, const BackwardInputCall& call,

@@ -172,10 +172,11 @@ struct Block {
     Rectangle region;  // of the phases' grid
     Pixels<const float> source;
     Pixels<float> result;
-    const float* packed;  // of the group
-    const float* bias;    // of the block, or null
-    int64_t e0, columns;  // produced channels
-    int64_t from, depth;  // reduced channels
+    const float* packed;       // of the group
+    const float* bias;         // of the block, or null
+    const Epilogue* epilogue;  // null: nothing follows, or not before the planes are stored
+    int64_t e0, columns;       // produced channels
+    int64_t from, depth;       // reduced channels
 };
 
 // Calls body(i, y, x) for the first pixel of each row of the region, its i-th.
@@ -229,8 +230,7 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
                          g.reduced * (g.taps_before(phase) * padded + taps * block.e0) +
                          block.from * stored;
     const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows);
-    const ActivationKernel& activation = k.activations[g.problem.activation];
-    const bool activate = g.forward && !g.problem.linear() && block.from + block.depth == g.reduced;
+    const bool whole = block.from + block.depth == g.reduced;
     int64_t first = 0;
     do {
         const int64_t count = min_of(step, taps - first);
@@ -255,9 +255,8 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
                 static_cast<int>(block.columns),
                 first == 0 && block.from == 0 ? TileMode::kStore : TileMode::kContinue};
             k.rows_tile[rows - 1][vectors - 1](args);
-            if (last && activate) {
-                activation.apply(slot.results + from, rows, static_cast<int>(block.columns),
-                                 g.problem.alpha, g.problem.beta);
+            if (last && whole && block.epilogue != nullptr) {
+                block.epilogue->apply(slot.results + from, rows, block.columns);
             }
         }
         first += count;
@@ -287,10 +286,11 @@ struct Cut {
 };
 
 struct Task {
-    const float* source;  // the image, at the group's first reduced channel
-    float* result;        // the image, at the group's first produced channel
-    const float* packed;  // of the group
-    const float* bias;    // of the group, or null
+    const float* source;       // the image, at the group's first reduced channel
+    float* result;             // the image, at the group's first produced channel
+    const float* packed;       // of the group
+    const float* bias;         // of the group, or null
+    const Epilogue* epilogue;  // or null
     Rectangle region;
     int64_t first_block, end_block;
 };
@@ -326,6 +326,9 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
     Block block;
     block.region = task.region;
     block.packed = task.packed;
+    // A residual in NCHW is added to the planes, not transposed into a stage.
+    const bool planes_epilogue = planes && task.epilogue != nullptr && task.epilogue->in_output();
+    block.epilogue = planes_epilogue ? nullptr : task.epilogue;
     const Rectangle source = source_of(g, task.region), result = result_of(g, task.region);
     for (int64_t b = task.first_block; b < task.end_block; ++b) {
         block.e0 = b * width;
@@ -363,6 +366,10 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
             store_strip(k, slot.stage, width, result, block.columns, to, result_plane,
                         g.x.result_extent());
             clear_skipped(g, task.region, block.columns, to, result_plane);
+            if (planes_epilogue) {
+                finish_planes(*task.epilogue, result, block.columns, to, result_plane,
+                              g.x.result_extent());
+            }
         }
     }
 }
@@ -427,6 +434,7 @@ void gemm_gather(const Context& context, const Gather& g, const GatherCall& call
         task.result = call.result + image * g.result_image + group * g.produced * result_plane;
         task.packed = call.packed + group * group_packed;
         task.bias = call.bias != nullptr ? call.bias + group * g.produced : nullptr;
+        task.epilogue = call.epilogue;
         run_task(context, g, task, Slot(context, g, workspace.slot(slot)));
     });
 }

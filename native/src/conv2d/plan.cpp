@@ -93,6 +93,21 @@ constexpr const char* kActivationNames[kActivations] = {"linear",  "relu", "leak
                                                         "sigmoid", "tanh", "elu"};
 constexpr const char* kMathModeNames[] = {"default", "strict", "fast"};
 
+// Six multiply-adds a lane and 32 bytes of tensors a nanosecond, with channels in lanes: a layer
+// that keeps its lanes busy takes 0.7 to 1.3 times as long, one with few channels up to six times.
+int64_t estimate_nanoseconds(const Context& context) {
+    const Problem& p = context.problem;
+    const int64_t lanes = context.kernels->lanes;
+    const double outputs = static_cast<double>(p.batch * p.output_pixels) *
+                           static_cast<double>(p.groups * round_up(p.group_outputs, lanes));
+    const double multiply_adds =
+        outputs * static_cast<double>(p.group_inputs) * static_cast<double>(p.kernel_taps);
+    const double bytes = 4.0 * (static_cast<double>(p.input_count + p.output_count) +
+                                static_cast<double>(p.weights_count));
+    const double nanoseconds = multiply_adds / static_cast<double>(6 * lanes) + bytes / 32;
+    return nanoseconds < 1e15 ? static_cast<int64_t>(nanoseconds) : int64_t{1000000000000000};
+}
+
 }  // namespace
 
 nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* options,
@@ -122,6 +137,7 @@ nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* 
             choose(result.context, static_cast<nconv_pass>(pass), forced, &result.passes[pass]);
         if (status != NCONV_STATUS_OK) return status;
     }
+    result.nanoseconds = estimate_nanoseconds(result.context);
     *plan = result;
     return NCONV_STATUS_OK;
 }

@@ -132,7 +132,7 @@ private:
                 for (int64_t pixel = whole; pixel < task.pixels; ++pixel) {
                     multiply_column(task, steps, count, d, depth, pixel);
                 }
-                if (d + depth == g_.reduced) activate(task, steps, count);
+                if (d + depth == g_.reduced) finish(task, steps, count);
             }
         }
     }
@@ -179,15 +179,13 @@ private:
         k_.packed_column(args);
     }
 
-    void activate(const Task& task, const Step* steps, int count) const {
-        const Problem& p = g_.problem;
-        if (!g_.forward || p.linear()) return;
+    void finish(const Task& task, const Step* steps, int count) const {
+        if (call_.epilogue == nullptr) return;
         for (int i = 0; i < count; ++i) {
             float* rows[kMaxTileRows];
             for (int r = 0; r < steps[i].rows; ++r)
                 rows[r] = task.result + (steps[i].from + r) * plane_;
-            k_.activations[p.activation].apply(rows, steps[i].rows, static_cast<int>(task.pixels),
-                                               p.alpha, p.beta);
+            call_.epilogue->apply(rows, steps[i].rows, task.pixels);
         }
     }
 
@@ -201,7 +199,9 @@ private:
 void forward(const Context& context, const ForwardCall& call, const Workspace&,
              const Execution& execution) {
     const Gather gather(context.problem, NCONV_PASS_FORWARD);
-    const GatherCall whole = {call.input, call.packed, call.bias, call.output};
+    const Epilogue epilogue(context, call);
+    const GatherCall whole = {call.input, call.packed, call.bias, call.output,
+                              epilogue.needed() ? &epilogue : nullptr};
     Pointwise(context, gather, whole).run(context.problem.batch, execution);
 }
 

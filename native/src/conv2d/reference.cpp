@@ -2,7 +2,7 @@
 // what the others are measured against inside the library. Never to be optimised.
 #include <string.h>
 
-#include "conv2d/algorithm.h"
+#include "conv2d/epilogue.h"
 
 namespace nconv {
 namespace {
@@ -68,6 +68,7 @@ void forward(const Context& context, const ForwardCall& call, const Workspace&,
              const Execution& execution) {
     const Problem& p = context.problem;
     const Geometry g(p);
+    const Epilogue epilogue(context, call);
     parallel_for(execution, p.batch * p.output_channels, [&](int64_t task, int) {
         const int64_t n = task / p.output_channels, o = task % p.output_channels;
         const int64_t first = o / p.group_outputs * p.group_inputs;
@@ -92,7 +93,7 @@ void forward(const Context& context, const ForwardCall& call, const Workspace&,
                 float* out =
                     call.output + n * g.output.n + o * g.output.c + y * g.output.h + x * g.output.w;
                 *out = static_cast<float>(sum);
-                context.kernels->activations[p.activation].apply(&out, 1, 1, p.alpha, p.beta);
+                epilogue.apply(&out, 1, 1);
             }
         }
     });

@@ -236,6 +236,10 @@ private:
         const int64_t channel = task_.group * g_.produced + e0;
         const int64_t block_x = task_.block.x * m;
         const int64_t block_width = min_of(task_.block.columns * m, width - block_x);
+        // A residual in NCHW is added to the planes, not transposed into a stage.
+        const bool planes_epilogue =
+            planes && call_.epilogue != nullptr && call_.epilogue->in_output();
+        const bool tile_epilogue = call_.epilogue != nullptr && !planes_epilogue;
         WinogradOutputArgs args = {};
         args.sums = slot_.sums;
         args.sums_point = slot_.sums_pitch;
@@ -251,25 +255,26 @@ private:
             args.out = planes ? slot_.stage + (x - block_x) * pixel
                               : result + (y * width + x) * pixel + channel;
             w_.kernel.output(args);
-            activate(args);
+            if (tile_epilogue) finish(args);
             args.sums += w_.width;
             if (planes && tx + 1 == task_.block.x + task_.block.columns) {
-                store_strip(k_, slot_.stage, pixel, {y, args.rows, block_x, block_width}, columns,
-                            result + channel * height * width, height * width, width);
+                const Rectangle stored = {y, args.rows, block_x, block_width};
+                float* to = result + channel * height * width;
+                store_strip(k_, slot_.stage, pixel, stored, columns, to, height * width, width);
+                if (planes_epilogue) {
+                    finish_planes(*call_.epilogue, stored, columns, to, height * width, width);
+                }
             }
         });
     }
 
-    void activate(const WinogradOutputArgs& args) const {
-        const Problem& p = g_.problem;
-        if (!g_.forward || p.linear()) return;
+    void finish(const WinogradOutputArgs& args) const {
         float* rows[kMaxWinogradOutput * kMaxWinogradOutput];
         int count = 0;
         for (int i = 0; i < args.rows; ++i)
             for (int j = 0; j < args.columns; ++j)
                 rows[count++] = args.out + i * args.row_pitch + j * args.pixel_pitch;
-        k_.activations[p.activation].apply(rows, count, static_cast<int>(args.channels), p.alpha,
-                                           p.beta);
+        call_.epilogue->apply(rows, count, args.channels);
     }
 
     template <class Body>
@@ -349,9 +354,10 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 template <int kVariant>
 void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
              const Execution& execution) {
+    const Epilogue epilogue(context, call);
     run(Winograd(context, NCONV_PASS_FORWARD, kVariant),
-        {call.input, call.packed, call.bias, call.output}, context.problem.batch, workspace,
-        execution);
+        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr},
+        context.problem.batch, workspace, execution);
 }
 
 template <int kVariant>

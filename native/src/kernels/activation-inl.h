@@ -143,20 +143,31 @@ ActivationParameters<V> make_parameters(float alpha, float beta) {
     return {V::set(alpha), V::set(beta), V::set(1.0f), V::zero()};
 }
 
-template <class V, class Activation>
-void apply_activation(float* const* rows, int row_count, int columns, float alpha, float beta) {
-    const ActivationParameters<V> p = make_parameters<V>(alpha, beta);
-    for (int i = 0; i < row_count; ++i) {
-        float* row = rows[i];
-        int j = 0;
-        for (; j + V::kLanes <= columns; j += V::kLanes) {
-            V::store(row + j, Activation::value(V::load(row + j), p));
+template <class V, class Activation, bool kResidual>
+void finish_rows(const EpilogueArgs& args) {
+    const ActivationParameters<V> p = make_parameters<V>(args.alpha, args.beta);
+    for (int i = 0; i < args.row_count; ++i) {
+        float* row = args.rows[i];
+        const float* residual = kResidual ? args.residual + (row - args.output) : nullptr;
+        int64_t j = 0;
+        for (; j + V::kLanes <= args.columns; j += V::kLanes) {
+            typename V::Reg z = V::load(row + j);
+            if constexpr (kResidual) z = V::add(z, V::load(residual + j));
+            V::store(row + j, Activation::value(z, p));
         }
-        if (j < columns) {
-            const int left = columns - j;
-            V::store_partial(row + j, Activation::value(V::load_partial(row + j, left), p), left);
+        if (j < args.columns) {
+            const int left = static_cast<int>(args.columns - j);
+            typename V::Reg z = V::load_partial(row + j, left);
+            if constexpr (kResidual) z = V::add(z, V::load_partial(residual + j, left));
+            V::store_partial(row + j, Activation::value(z, p), left);
         }
     }
+}
+
+template <class V, class Activation>
+void apply_activation(const EpilogueArgs& args) {
+    args.residual != nullptr ? finish_rows<V, Activation, true>(args)
+                             : finish_rows<V, Activation, false>(args);
 }
 
 template <class V, class Activation>

@@ -110,9 +110,20 @@ struct DepthwiseWeightsArgs {
 };
 using DepthwiseWeightsKernel = void (*)(const DepthwiseWeightsArgs&);
 
+// The end of a forward pass: out = f(out + residual) for the first `columns` values of each row.
+// The residual is laid out like the output: a row's lies as far from its start as the row from
+// `output`.
+struct EpilogueArgs {
+    float* const* rows;
+    int row_count;
+    int64_t columns;
+    float alpha, beta;
+    const float* output;    // of the call; not used without a residual
+    const float* residual;  // null: none
+};
+
 struct ActivationKernel {
-    // y = f(z) in place, for the first `columns` values of each row.
-    void (*apply)(float* const* rows, int row_count, int columns, float alpha, float beta);
+    void (*apply)(const EpilogueArgs&);
     // result = grad * f'(output). result may be grad.
     void (*derive)(const float* grad, const float* output, float* result, int64_t count,
                    float alpha, float beta);

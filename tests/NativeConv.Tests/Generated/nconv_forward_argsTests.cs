@@ -3,6 +3,7 @@
 //     Do not edit: change the header and run ./build.sh bindings.
 // </auto-generated>
 
+using System;
 using System.Runtime.InteropServices;
 using Xunit;
 
@@ -29,6 +30,13 @@ public static unsafe partial class nconv_forward_argsTests
     [Fact]
     public static void SizeOfTest()
     {
-        Assert.Equal(96, sizeof(nconv_forward_args));
+        if (Environment.Is64BitProcess)
+        {
+            Assert.Equal(112, sizeof(nconv_forward_args));
+        }
+        else
+        {
+            Assert.Equal(104, sizeof(nconv_forward_args));
+        }
     }
 }

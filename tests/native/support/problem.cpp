@@ -61,7 +61,7 @@ void compare_values(const char* what, const std::vector<float>& actual,
 }  // namespace
 
 Problem::Problem(const nconv_conv2d_desc& desc, Data data, uint64_t seed)
-    : desc_(desc), data_(data) {
+    : desc_(desc), data_(data), seed_(seed) {
     const int64_t pixels = output_height(desc) * output_width(desc) * desc.batch;
     const int64_t weights_per_output =
         desc.input_channels / desc.groups * desc.kernel_h * desc.kernel_w;
@@ -91,6 +91,11 @@ Problem::Problem(const nconv_conv2d_desc& desc, Data data, uint64_t seed)
     output = saved_outputs(desc, outputs, data, seed + 6);
 }
 
+void Problem::add_residual() {
+    residual = data_ == Data::kInteger ? fill_integers(output.size(), seed_ + 7, 1)
+                                       : fill_reals(output.size(), seed_ + 7);
+}
+
 nconv_status Problem::run(nconv_pass pass, Convolution* convolution, Placement placement,
                           bool accumulate, Results* results) const {
     const bool forward = pass == NCONV_PASS_FORWARD;
@@ -101,6 +106,7 @@ nconv_status Problem::run(nconv_pass pass, Convolution* convolution, Placement p
     const GuardedBuffer x = place(pass != NCONV_PASS_BACKWARD_INPUT, input);
     const GuardedBuffer w = place(!weights_pass, weights);
     const GuardedBuffer b = place(forward, bias);
+    const GuardedBuffer shortcut = place(forward, residual);
     const GuardedBuffer gy = place(!forward, grad_output);
     const GuardedBuffer y = place(!forward && desc_.activation != NCONV_ACTIVATION_LINEAR, output);
     const GuardedBuffer gb = place(weights_pass, old_bias);
@@ -109,7 +115,7 @@ nconv_status Problem::run(nconv_pass pass, Convolution* convolution, Placement p
                                                 : GuardedBuffer(input.size() * 4, placement);
     nconv_status status;
     if (forward) {
-        status = convolution->forward(x, w, b, result);
+        status = convolution->forward(x, w, b, result, shortcut);
     } else if (weights_pass) {
         status = convolution->backward_weights(x, gy, y, result, gb, accumulate);
     } else {
@@ -117,7 +123,8 @@ nconv_status Problem::run(nconv_pass pass, Convolution* convolution, Placement p
     }
     results->main = result.values();
     results->bias = gb.values();
-    const std::initializer_list<const GuardedBuffer*> all = {&x, &w, &b, &gy, &y, &gb, &result};
+    const std::initializer_list<const GuardedBuffer*> all = {&x,  &w, &b,  &shortcut,
+                                                             &gy, &y, &gb, &result};
     for (const GuardedBuffer* buffer : all)
         if (!buffer->margins_intact()) return NCONV_STATUS_INTERNAL;
     return status;
@@ -131,7 +138,8 @@ const ExpectedGradients& Problem::expected(nconv_pass pass) {
     ExpectedGradients& result = expected_[pass];
     if (pass == NCONV_PASS_FORWARD) {
         result.weights = reference_forward(desc_, input.data(), weights.data(),
-                                           desc_.has_bias ? bias.data() : nullptr, bounds);
+                                           desc_.has_bias ? bias.data() : nullptr, bounds,
+                                           residual.empty() ? nullptr : residual.data());
     } else if (pass == NCONV_PASS_BACKWARD_INPUT) {
         result.weights =
             reference_backward_input(desc_, grad_output.data(), saved, weights.data(), bounds);
@@ -145,7 +153,7 @@ const std::vector<double>& Problem::winograd(nconv_pass pass, int tile) {
     std::vector<double>& bounds = winograd_[{pass, tile}];
     if (!bounds.empty()) return bounds;
     const bool forward = pass == NCONV_PASS_FORWARD;
-    WinogradData data = {tile, {}, weights.data(), nullptr, 0, data_ == Data::kInteger};
+    WinogradData data = {tile, {}, weights.data(), nullptr, nullptr, 0, data_ == Data::kInteger};
     for (size_t i = 0; i < (forward ? input : grad_output).size(); ++i) {
         const double slope = forward || desc_.activation == NCONV_ACTIVATION_LINEAR
                                  ? 1
@@ -154,6 +162,7 @@ const std::vector<double>& Problem::winograd(nconv_pass pass, int tile) {
     }
     if (forward) {
         if (desc_.has_bias) data.bias = bias.data();
+        if (!residual.empty()) data.residual = residual.data();
     } else {
         data.roundings = derivative_roundings(desc_);
     }

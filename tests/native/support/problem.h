@@ -41,7 +41,11 @@ public:
     std::vector<float> input, weights, bias;
     std::vector<float> output;  // "saved": made up, independent of forward
     std::vector<float> grad_output;
+    std::vector<float> residual;               // of forward; empty: none
     std::vector<float> old_weights, old_bias;  // what accumulate adds to
+
+    // Makes up a residual; before anything is compared.
+    void add_residual();
 
     // Runs one pass with every buffer between guard pages. Status INTERNAL also stands for a
     // written margin.
@@ -56,10 +60,11 @@ public:
     const ExpectedGradients& expected(nconv_pass pass);
 
 private:
-    nconv_conv2d_desc desc_;
-    Data data_;
     const std::vector<double>& winograd(nconv_pass pass, int tile);
 
+    nconv_conv2d_desc desc_;
+    Data data_;
+    uint64_t seed_;
     std::map<nconv_pass, ExpectedGradients> expected_;
     std::map<std::pair<nconv_pass, int>, std::vector<double>> winograd_;  // bounds, by tile
 };

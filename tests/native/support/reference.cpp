@@ -266,7 +266,7 @@ double derivative_roundings(const nconv_conv2d_desc& desc) {
 }
 
 Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, const float* weights,
-                           const float* bias, bool bounds) {
+                           const float* bias, bool bounds, const float* residual) {
     const Geometry g(desc);
     const int64_t height = desc.input_height, width = desc.input_width;
     const int64_t channels = desc.input_channels, outputs = desc.output_channels;
@@ -281,7 +281,7 @@ Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, co
 
     auto pixel = [&](int64_t n, int64_t p, int64_t q, std::vector<double>* sums,
                      const std::vector<double>& source, const std::vector<double>& matrix) {
-        int64_t terms = desc.has_bias;
+        int64_t terms = desc.has_bias + (residual != nullptr);
         for (int64_t r = 0; r < desc.kernel_h; ++r) {
             const int64_t h = g.input_row(p, r);
             if (h < 0) continue;
@@ -308,6 +308,7 @@ Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, co
             const int64_t terms = bounds ? pixel(n, p, q, &totals, x_abs, w_abs) : 0;
             for (int64_t o = 0; o < outputs; ++o) {
                 const int64_t at = user_index(g, n, p, q, o, g.p_size, g.q_size, outputs);
+                if (residual) sums[o] += residual[at], totals[o] += std::fabs(residual[at]);
                 const double y = activate(desc, sums[o]);
                 result.values[at] = y;
                 if (bounds)

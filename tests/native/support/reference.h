@@ -25,9 +25,9 @@ struct ExpectedGradients {
     Expected bias;  // empty without bias
 };
 
-// bias may be null exactly if the descriptor has none.
+// bias may be null exactly if the descriptor has none; residual is optional.
 Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, const float* weights,
-                           const float* bias, bool bounds);
+                           const float* bias, bool bounds, const float* residual = nullptr);
 
 // output is the saved float output of the forward pass; null for a linear activation.
 Expected reference_backward_input(const nconv_conv2d_desc& desc, const float* grad_output,

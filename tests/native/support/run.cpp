@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include <thread>
+
 namespace nconv_test {
 namespace {
 
@@ -26,6 +28,12 @@ const char* pass_name(nconv_pass pass) {
         default:
             return "bwd_w";
     }
+}
+
+void run_on_threads(void*, int64_t count, nconv_task task, void* task_context) {
+    std::vector<std::thread> threads;
+    for (int64_t i = 0; i < count; ++i) threads.emplace_back(task, task_context, i);
+    for (std::thread& thread : threads) thread.join();
 }
 
 std::vector<std::string> algorithm_names() {
@@ -92,7 +100,8 @@ nconv_execution Convolution::execution() const {
 }
 
 nconv_status Convolution::forward(const GuardedBuffer& input, const GuardedBuffer& weights,
-                                  const GuardedBuffer& bias, const GuardedBuffer& output) {
+                                  const GuardedBuffer& bias, const GuardedBuffer& output,
+                                  const GuardedBuffer& residual) {
     GuardedBuffer packed, workspace;
     nconv_status status = pack(NCONV_PASS_FORWARD, weights, &packed);
     if (status == NCONV_STATUS_OK) status = make_workspace(NCONV_PASS_FORWARD, &workspace);
@@ -108,6 +117,8 @@ nconv_status Convolution::forward(const GuardedBuffer& input, const GuardedBuffe
     args.bias_count = count(bias);
     args.output = output.floats();
     args.output_count = count(output);
+    args.residual = pointer(residual);
+    args.residual_count = count(residual);
     args.workspace = workspace.data();
     args.workspace_bytes = bytes(workspace);
     args.execution = &how;

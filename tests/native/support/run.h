@@ -25,6 +25,10 @@ struct RunOptions {
     Placement placement{};  // of packed weights and workspace
 };
 
+// An nconv_parallel_for with a thread of its own for each share. Short calls do not wake the
+// library's pool; through this the smallest problem runs on several threads at once.
+void run_on_threads(void* context, int64_t count, nconv_task task, void* task_context);
+
 std::vector<std::string> algorithm_names();
 std::vector<nconv_isa> supported_isas();
 
@@ -40,9 +44,10 @@ public:
     std::string describe() const;
 
     // Each packs the weights, sizes the workspace for options.threads, and runs one pass. An
-    // empty bias or output means null.
+    // empty bias, output or residual means null.
     nconv_status forward(const GuardedBuffer& input, const GuardedBuffer& weights,
-                         const GuardedBuffer& bias, const GuardedBuffer& output);
+                         const GuardedBuffer& bias, const GuardedBuffer& output,
+                         const GuardedBuffer& residual = GuardedBuffer());
     nconv_status backward_input(const GuardedBuffer& grad_output, const GuardedBuffer& output,
                                 const GuardedBuffer& weights, const GuardedBuffer& grad_input);
     nconv_status backward_weights(const GuardedBuffer& input, const GuardedBuffer& grad_output,

@@ -143,9 +143,9 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
     const WinogradMatrices m(data.tile);
     const int64_t n = m.points, channels = v.produced * v.groups;
     // Two transforms of up to n terms on either side (a product with a rounded constant and a sum each),
-    // the rounded weight, the sum over the channels, the bias; 2 for terms of second order.
+    // the rounded weight, the sum over the channels, the bias, the residual; 2 for terms of second order.
     const double roundings =
-        data.roundings + 4.0 * 2 * static_cast<double>(n) + static_cast<double>(v.reduced) + 4;
+        data.roundings + 4.0 * 2 * static_cast<double>(n) + static_cast<double>(v.reduced) + 5;
     std::vector<double> bounds(desc.batch * channels * v.result_h * v.result_w);
     for (int64_t group = 0; group < v.groups; ++group) {
         const std::vector<double> weights = transform_weights(v, m, group, data.weights);
@@ -176,12 +176,14 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
                         for (int64_t i = 0; i < data.tile; ++i)
                             for (int64_t j = 0; j < data.tile; ++j) {
                                 if (ty + i >= v.result_h || tx + j >= v.result_w) continue;
-                                const double total = y[i * data.tile + j] + bias;
+                                const int64_t at = v.index(image, channel, ty + i, tx + j, channels,
+                                                           v.result_h, v.result_w);
+                                const double residual =
+                                    data.residual ? std::fabs(data.residual[at]) : 0;
+                                const double total = y[i * data.tile + j] + bias + residual;
                                 const bool exact =
                                     data.integers && data.tile == 2 && total < kExact;
-                                bounds[v.index(image, channel, ty + i, tx + j, channels, v.result_h,
-                                               v.result_w)] =
-                                    exact ? 0 : roundings * kHalfUlp * total;
+                                bounds[at] = exact ? 0 : roundings * kHalfUlp * total;
                             }
                     }
                 }

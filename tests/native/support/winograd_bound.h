@@ -32,7 +32,8 @@ struct WinogradData {
     int tile;
     std::vector<double> source;
     const float* weights;
-    const float* bias;  // null without
+    const float* bias;      // null without
+    const float* residual;  // as the results; null without
     double roundings;
     bool integers;
 };

@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "5dd693e1347a43a3041d40d6f77a7f90307b00d961bf22901b6310888d7180ce";
+    public const string Sha256 = "1911d9d56f1b2cf8e2baf5e4fb28a872f22b829c9cb155fd4d6121f3839eaa21";
 }

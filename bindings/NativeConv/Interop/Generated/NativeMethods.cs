@@ -43,8 +43,31 @@ internal static unsafe partial class NativeMethods
     public static extern nconv_status nconv_set_max_threads([NativeTypeName("int32_t")] int threads);
 
     [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("int32_t")]
+    public static extern int nconv_spin_microseconds();
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_set_spin_microseconds([NativeTypeName("int32_t")] int microseconds);
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("const char *")]
     public static extern sbyte* nconv_algorithm_name([NativeTypeName("int32_t")] int index);
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_buffer_allocate([NativeTypeName("int64_t")] long bytes, void** buffer);
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void nconv_buffer_free(void* buffer);
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [return: NativeTypeName("int64_t")]
+    public static extern long nconv_buffer_pooled_bytes();
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_buffer_set_max_pooled_bytes([NativeTypeName("int64_t")] long bytes);
+
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern void nconv_buffer_trim();
 
     [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void nconv_conv2d_desc_init(nconv_conv2d_desc* desc);
@@ -83,6 +106,9 @@ internal static unsafe partial class NativeMethods
     [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_weights([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_weights_args *")] nconv_backward_weights_args* args);
 
+    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_backward_residual([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_residual_args *")] nconv_backward_residual_args* args);
+
     [NativeTypeName("#define NCONV_VERSION_MAJOR 0")]
     public const int NCONV_VERSION_MAJOR = 0;
 
@@ -92,6 +118,6 @@ internal static unsafe partial class NativeMethods
     [NativeTypeName("#define NCONV_VERSION_PATCH 0")]
     public const int NCONV_VERSION_PATCH = 0;
 
-    [NativeTypeName("#define NCONV_ABI_VERSION 1")]
-    public const int NCONV_ABI_VERSION = 1;
+    [NativeTypeName("#define NCONV_ABI_VERSION 2")]
+    public const int NCONV_ABI_VERSION = 2;
 }

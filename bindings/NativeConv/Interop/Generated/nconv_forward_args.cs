@@ -43,4 +43,10 @@ internal unsafe partial struct nconv_forward_args
 
     [NativeTypeName("const nconv_execution *")]
     public nconv_execution* execution;
+
+    [NativeTypeName("const float *")]
+    public float* residual;
+
+    [NativeTypeName("int64_t")]
+    public long residual_count;
 }
