@@ -2,16 +2,21 @@ using NativeConv.Interop;
 
 namespace NativeConv;
 
-/// <summary>How freely the arithmetic may be rearranged. Today all three choose direct
-/// summation.</summary>
+/// <summary>How freely the arithmetic may be rearranged: whether forward and the gradient by input of 3 x 3
+/// kernels with stride and dilation 1 may use Winograd's minimal filtering, and with how large tiles.
+/// Everything else is summed directly in every mode. Each mode gives the same bits on every processor and
+/// thread count.</summary>
+/// <remarks>Root-mean-square error against double, as a multiple of that of direct summation in float: tiles of
+/// 2 x 2 0.6, 4 x 4 1.7, 5 x 5 3.1, 6 x 6 6.9. With tiles, Inf and NaN reach every output of the tiles that
+/// read them. (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.)</remarks>
 public enum MathMode
 {
-    /// <summary>Also rearrangements about as accurate as direct summation.</summary>
+    /// <summary>Direct summation and Winograd tiles of 2 x 2 and 4 x 4.</summary>
     Default = nconv_math_mode.NCONV_MATH_MODE_DEFAULT,
 
-    /// <summary>Direct summation only, also in later versions.</summary>
+    /// <summary>Direct summation only: Inf and NaN reach exactly the windows that hold them.</summary>
     Strict = nconv_math_mode.NCONV_MATH_MODE_STRICT,
 
-    /// <summary>Also rearrangements that trade some accuracy for speed.</summary>
+    /// <summary>Also tiles of 5 x 5 and 6 x 6: faster, less exact.</summary>
     Fast = nconv_math_mode.NCONV_MATH_MODE_FAST,
 }

@@ -398,6 +398,7 @@ public class Conv2DTests
                     d.PaddingRight),
                 UseBias = d.HasBias,
                 Layout = d.Layout,
+                MathMode = d.MathMode,
                 Trainable = trainable,
             });
         conv.SetWeights(Fill.Integers(conv.Weights.Length, 16));

@@ -91,6 +91,7 @@ public class RandomDescriptorTests
                 PaddingBottom = Math.Max(pads.Item3, missingRows),
                 PaddingRight = Math.Max(pads.Item4, missingColumns),
                 Layout = nhwc ? TensorLayout.Nhwc : TensorLayout.Nchw,
+                MathMode = MathMode.Strict, // exact on integers
                 HasBias = bias,
                 Activation = Cases.Activations[activation],
             },

@@ -2,7 +2,8 @@ namespace NativeConv.Tests.Support;
 
 /// <summary>
 /// Geometries that every pass is tested with, by name. In most of them no two sizes are equal, so
-/// that an exchange of any two shows.
+/// that an exchange of any two shows. In strict math: integers are exact in any order of direct
+/// summation; <see cref="MathModeTests"/> has the other modes.
 /// </summary>
 internal static class Cases
 {
@@ -111,6 +112,7 @@ internal static class Cases
         (int Top, int Left, int Bottom, int Right) pads = default) =>
         new()
         {
+            MathMode = MathMode.Strict,
             Batch = batch,
             InputChannels = inputChannels,
             OutputChannels = outputChannels,

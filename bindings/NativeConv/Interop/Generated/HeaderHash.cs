@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "1911d9d56f1b2cf8e2baf5e4fb28a872f22b829c9cb155fd4d6121f3839eaa21";
+    public const string Sha256 = "a10f0315e6c1140c8162d6a4ffef0a9d17fd73f4eee4b8bec804fa3154b0b9a7";
 }
