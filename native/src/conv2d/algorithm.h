@@ -69,9 +69,9 @@ struct Algorithm {
                              const Execution&);
 };
 
-extern const Algorithm kDepthwise, kPointwise, kGemm, kReference;
+extern const Algorithm kDepthwise, kPointwise, kNarrow, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 4;
+constexpr int kAlgorithmCount = 5;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

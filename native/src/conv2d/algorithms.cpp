@@ -5,6 +5,7 @@ namespace nconv {
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kDepthwise,
     &kPointwise,
+    &kNarrow,
     &kGemm,
     &kReference,
 };

@@ -5,6 +5,7 @@
 #include "kernels/depthwise-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/kernel_set.h"
+#include "kernels/strip-inl.h"
 
 namespace nconv {
 
@@ -29,6 +30,15 @@ constexpr void add_packed_tiles(KernelSet& set) {
     }
 }
 
+template <class V, int kVectors, int kRows>
+constexpr void add_strip_tiles(KernelSet& set) {
+    set.strip_channels[kVectors - 1] = strip_channels<V, kVectors>;
+    set.strip_pixels[kRows - 1] = strip_pixels<V, kRows>;
+    if constexpr (kVectors > 1 || kRows > 1) {
+        add_strip_tiles<V, (kVectors > 1 ? kVectors - 1 : 1), (kRows > 1 ? kRows - 1 : 1)>(set);
+    }
+}
+
 template <class V>
 constexpr KernelSet make_kernel_set(nconv_isa isa) {
     using Shape = TileShape<V>;
@@ -42,6 +52,9 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
     if constexpr (Shape::kPackedTileRows <= V::kLanes) set.packed_column = packed_column<V>;
+    set.strip_channel_vectors = StripShape<V>::kChannelVectors;
+    set.strip_pixel_rows = StripShape<V>::kPixelRows;
+    add_strip_tiles<V, StripShape<V>::kChannelVectors, StripShape<V>::kPixelRows>(set);
     set.depthwise_channels = depthwise_channels<V>;
     set.depthwise_pixels = depthwise_pixels<V>;
     set.depthwise_weights_channels = depthwise_weights_channels<V>;

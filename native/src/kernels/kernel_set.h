@@ -75,6 +75,37 @@ struct ColumnArgs {
 };
 using ColumnKernel = void (*)(const ColumnArgs&);
 
+// A run of outputs of the narrow algorithm: every one is a sum over a table of offsets from its first
+// source, in the table's order. Channels in lanes, pixels source_step apart:
+//   out[i * out_step + j] = init[j] + sum over t of source[i * source_step + offsets[t]] * weights[t][j]
+struct StripChannelsArgs {
+    const float* source;
+    ptrdiff_t source_step;
+    const ptrdiff_t* offsets;
+    int64_t taps;
+    const float* weights;  // [taps][vectors * lanes]
+    const float* init;     // null: zeros
+    float* out;
+    ptrdiff_t out_step;
+    int64_t pixels;
+    int columns;  // valid ones; at most vectors * lanes
+};
+using StripChannels = void (*)(const StripChannelsArgs&);
+
+// Pixels in lanes, channels in rows; whole vectors of the source are read:
+//   out[i * out_row + j] = init[i] + sum over t of weights[t][i] * source[offsets[t] + j]
+struct StripPixelsArgs {
+    const float* source;
+    const ptrdiff_t* offsets;
+    int64_t taps;
+    const float* weights;  // [taps][rows]
+    const float* init;     // null: zeros
+    float* out;
+    ptrdiff_t out_row;
+    int64_t pixels;
+};
+using StripPixels = void (*)(const StripPixelsArgs&);
+
 // One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
 struct DepthwiseTap {
     const float* source;
@@ -133,6 +164,10 @@ struct KernelSet {
                                   [kMaxTileVectors];  // reads `columns` of b, not more
 
     ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
+
+    int strip_channel_vectors, strip_pixel_rows;
+    StripChannels strip_channels[kMaxTileVectors];  // [vectors - 1]
+    StripPixels strip_pixels[kMaxTileRows];         // [rows - 1]
 
     DepthwiseKernel depthwise_channels, depthwise_pixels;
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;

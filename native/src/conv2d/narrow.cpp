@@ -1,0 +1,490 @@
+// Narrow layers: few channels to sum over, or few to produce, in each group. A task copies what its region
+// of the result reads into a strip whose padding is stored as zeros, so that a tap of a channel is an offset
+// that holds for every pixel, and a sum one flat loop over (tap y, tap x, channel): the order, and so the
+// bits, of gemm. Pixels are in lanes, which few produced channels leave full and NCHW wants as they are;
+// only where NHWC has channels enough for the lanes it keeps them there.
+#include <string.h>
+
+#include "conv2d/derivative.h"
+#include "conv2d/gemm.h"
+#include "conv2d/planes.h"
+
+namespace nconv {
+namespace {
+
+constexpr int64_t kMostReduced = 16;
+constexpr int64_t kMostProduced = 15;
+// Pixels of a phase below which too few lanes would be full.
+constexpr int64_t kFewestPixels = 32;
+// What keeps the table of offsets and the strip small.
+constexpr int64_t kMostTaps = 4096;  // times reduced channels
+constexpr int64_t kMostReach = 1024;
+constexpr int64_t kMostStride = 64;
+constexpr int64_t kMostStripFloats = 1024 * 1024;
+
+// A region: its strip stays in L2, its columns are shortened first since rows reuse more.
+constexpr int64_t kRegionRows = 16;
+constexpr int64_t kRegionColumns = 256, kFewestColumns = 64;
+constexpr int64_t kRegionFloats = 96 * 1024;
+constexpr int64_t kFewestRegionPixels = 48;
+
+int64_t reach(const Window& axis) { return axis.highest_offset() - axis.lowest_offset(); }
+
+// Where a strip's values are. With pixels in lanes: [channel][y mod stride][x mod stride][y][x], so that
+// neighbours of the result read neighbours; with channels in lanes [y][x][channel].
+struct StripShape {
+    StripShape(const Gather& g, bool pixels_in_lanes, int64_t channels, int64_t region_rows,
+               int64_t region_columns)
+        : step_y(g.y.source_step()), step_x(g.x.source_step()) {
+        rows = (region_rows - 1) * step_y + reach(g.y) + 1;
+        columns = (region_columns - 1) * step_x + reach(g.x) + 1;
+        if (pixels_in_lanes) {
+            pitch = ceil_div(columns, step_x);
+            sub = ceil_div(rows, step_y) * pitch;
+            // An odd number of lines apart: planes must not all fall into the same sets of L1.
+            plane = (sub * step_y * step_x + 15) / 32 * 32 + 16;
+            floats = plane * channels;
+        } else {
+            pitch = columns * channels;
+            floats = rows * pitch;
+        }
+    }
+    // Of the strip's row y, column x, with pixels in lanes.
+    int64_t at(int64_t y, int64_t x) const {
+        return (y % step_y * step_x + x % step_x) * sub + y / step_y * pitch + x / step_x;
+    }
+    int64_t step_y, step_x;
+    int64_t rows, columns;
+    int64_t pitch, sub = 0, plane = 0;
+    int64_t floats;
+};
+
+// How images are cut: sets of groups, regions of the phases' common grid.
+struct Cut {
+    explicit Cut(const Gather& g)
+        : pixels_in_lanes(!g.problem.channels_last() || g.produced < kVirtualLanes),
+          height(g.y.phase_size(0)),
+          width(g.x.phase_size(0)) {
+        const int64_t widest = max_of(g.reduced, g.produced);
+        groups = pixels_in_lanes ? min_of(g.problem.groups, ceil_div(kVirtualLanes, widest)) : 1;
+        rows = min_of(height, kRegionRows);
+        columns = near_equal(width, kRegionColumns);
+        while (strip(g).floats > kRegionFloats) {
+            if (columns > kFewestColumns) {
+                columns = near_equal(width, ceil_div(columns, 2));
+            } else if (rows > 1) {
+                rows = ceil_div(rows, 2);
+            } else {
+                break;
+            }
+        }
+    }
+    StripShape strip(const Gather& g) const {
+        return {g, pixels_in_lanes, g.reduced * groups, rows, columns};
+    }
+    int64_t sets(const Gather& g) const { return ceil_div(g.problem.groups, groups); }
+    int64_t row_parts() const { return ceil_div(height, rows); }
+    int64_t column_parts() const { return ceil_div(width, columns); }
+    int64_t regions() const { return row_parts() * column_parts(); }
+    static int64_t near_equal(int64_t size, int64_t most) {
+        return ceil_div(size, ceil_div(size, most));
+    }
+    bool pixels_in_lanes;
+    int64_t height, width, groups, rows, columns;
+};
+
+const char* declines(const Problem& p, nconv_pass pass) {
+    const Gather g(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
+    if (g.reduced > kMostReduced && g.produced > kMostProduced) {
+        return "more than 16 channels to sum over and 15 to produce per group";
+    }
+    if (p.kernel_taps > kMostTaps || p.kernel_taps * g.reduced > kMostTaps) {
+        return "more than 4096 products per output";
+    }
+    if (max_of(p.height.stride, p.width.stride) > kMostStride) return "a stride above 64";
+    if (max_of(reach(g.y), reach(g.x)) > kMostReach) return "a window of more than 1024 pixels";
+    const Cut cut(g);
+    if (cut.pixels_in_lanes && cut.height * cut.width < kFewestPixels) {
+        return "too few pixels for the lanes";
+    }
+    if (cut.strip(g).floats > kMostStripFloats) return "a strip of more than 4 MB";
+    return nullptr;
+}
+
+// The produced channels of a group in near-equal tiles of a register block.
+struct Tiles {
+    Tiles(const Context& context, const Gather& g, bool pixels_in_lanes)
+        : produced(g.produced), unit(pixels_in_lanes ? 1 : context.kernels->lanes) {
+        const int most = pixels_in_lanes ? context.kernels->strip_pixel_rows
+                                         : context.kernels->strip_channel_vectors;
+        units = ceil_div(produced, unit);
+        count = ceil_div(units, most);
+    }
+    int64_t first(int64_t tile) const { return share_start(units, count, tile) * unit; }
+    int64_t stored(int64_t tile) const { return first(tile + 1) - first(tile); }
+    int64_t valid(int64_t tile) const { return min_of(stored(tile), produced - first(tile)); }
+    int64_t all_stored() const { return units * unit; }
+    int64_t produced, unit, units, count;
+};
+
+// A task's memory.
+struct Slot {
+    Slot(const Gather& g, const Cut& cut, char* memory = nullptr) {
+        const auto take = [&](CheckedSize count, int64_t size) {
+            char* at = memory != nullptr ? memory + bytes.value() : nullptr;
+            bytes = bytes + count * size + 64;
+            if (bytes.valid()) bytes = bytes.value() / 64 * 64;
+            return at;
+        };
+        const StripShape shape = cut.strip(g);
+        offsets = reinterpret_cast<ptrdiff_t*>(
+            take(g.problem.kernel_taps * g.reduced, sizeof(ptrdiff_t)));
+        strip = reinterpret_cast<float*>(take(shape.floats + kVirtualLanes, sizeof(float)));
+        if (!cut.pixels_in_lanes) return;
+        stage_pitch = round_up(cut.rows * shape.pitch, 32) + 16;
+        stage = reinterpret_cast<float*>(
+            take(CheckedSize(stage_pitch) * g.produced * cut.groups, sizeof(float)));
+    }
+    CheckedSize bytes = 0;
+    ptrdiff_t* offsets;
+    float* strip;
+    float* stage = nullptr;
+    int64_t stage_pitch = 0;
+};
+
+// A region of some groups of an image.
+struct Task {
+    int64_t image, first_group, groups;
+    Rectangle region;
+};
+
+class Narrow {
+public:
+    Narrow(const Context& context, const Gather& gather, const GatherCall& call, const Cut& cut)
+        : k_(*context.kernels),
+          g_(gather),
+          call_(call),
+          cut_(cut),
+          shape_(cut.strip(gather)),
+          tiles_(context, gather, cut.pixels_in_lanes) {}
+
+    void run(const Task& task, const Slot& slot) const {
+        const int64_t group = task.first_group;
+        const float* source = call_.source + task.image * g_.source_image +
+                              group * g_.reduced * (last_ ? 1 : source_plane_);
+        if (cut_.pixels_in_lanes) {
+            fill_planes(task, source, slot.strip);
+        } else {
+            fill_pixels(task, source, slot.strip);
+        }
+        for (int64_t phase = 0; phase < g_.phases(); ++phase) {
+            Rectangle part = task.region;
+            part.rows = min_of(part.rows, g_.y.phase_size(phase / g_.x.phases()) - part.y);
+            part.columns = min_of(part.columns, g_.x.phase_size(phase % g_.x.phases()) - part.x);
+            if (part.rows <= 0 || part.columns <= 0) continue;
+            fill_offsets(phase, slot.offsets);
+            if (cut_.pixels_in_lanes) {
+                multiply_pixels(task, phase, part, slot);
+            } else {
+                multiply_channels(task, phase, part, slot);
+            }
+        }
+    }
+
+private:
+    // Calls zero(strip row) or copy(strip row, source row, first strip column, columns) for each row of the
+    // strip that is outside or inside of the source.
+    template <class Zero, class Copy>
+    void for_each_strip_row(const Task& task, const Zero& zero, const Copy& copy) const {
+        const int64_t y0 = task.region.y * shape_.step_y + g_.y.lowest_offset();
+        const int64_t x0 = task.region.x * shape_.step_x + g_.x.lowest_offset();
+        const int64_t first = min_of(max_of(0, -x0), shape_.columns);
+        const int64_t end = max_of(first, min_of(shape_.columns, g_.x.source_extent() - x0));
+        const int64_t rows = (task.region.rows - 1) * shape_.step_y + reach(g_.y) + 1;
+        for (int64_t row = 0; row < rows; ++row) {
+            const int64_t y = y0 + row;
+            if (y < 0 || y >= g_.y.source_extent() || first == end) {
+                zero(row);
+            } else {
+                copy(row, y * g_.x.source_extent() + x0 + first, first, end - first);
+            }
+        }
+    }
+
+    void fill_pixels(const Task& task, const float* source, float* strip) const {
+        const int64_t channels = g_.source_channels(), depth = g_.reduced;
+        const size_t bytes = static_cast<size_t>(depth) * sizeof(float);
+        const auto clear = [&](float* at, int64_t columns) {
+            memset(at, 0, static_cast<size_t>(columns) * bytes);
+        };
+        for_each_strip_row(
+            task, [&](int64_t row) { clear(strip + row * shape_.pitch, shape_.columns); },
+            [&](int64_t row, int64_t pixel, int64_t first, int64_t count) {
+                float* to = strip + row * shape_.pitch;
+                const float* from = source + pixel * channels;
+                clear(to, first);
+                clear(to + (first + count) * depth, shape_.columns - first - count);
+                to += first * depth;
+                if (depth == channels) {
+                    memcpy(to, from, static_cast<size_t>(count) * bytes);
+                } else {
+                    for (int64_t i = 0; i < count; ++i, to += depth, from += channels) {
+                        memcpy(to, from, bytes);
+                    }
+                }
+            });
+    }
+
+    void fill_planes(const Task& task, const float* source, float* strip) const {
+        const int64_t depth = g_.reduced * task.groups, step = shape_.step_x;
+        // The columns x, x + step ... of a strip's row.
+        const auto clear = [&](int64_t row, int64_t from, int64_t end) {
+            for (int64_t x = from; x < end; ++x) {
+                float* at = strip + shape_.at(row, x);
+                for (int64_t c = 0; c < depth; ++c) at[c * shape_.plane] = 0.0f;
+            }
+        };
+        for_each_strip_row(
+            task, [&](int64_t row) { clear(row, 0, shape_.columns); },
+            [&](int64_t row, int64_t pixel, int64_t first, int64_t count) {
+                clear(row, 0, first);
+                clear(row, first + count, shape_.columns);
+                for (int64_t s = 0; s < min_of(step, count); ++s) {
+                    const int64_t n = ceil_div(count - s, step);
+                    float* to = strip + shape_.at(row, first + s);
+                    if (last_) {
+                        const int64_t channels = g_.source_channels();
+                        k_.transpose(source + (pixel + s) * channels, step * channels, to,
+                                     shape_.plane, n, depth);
+                    } else {
+                        copy_planes(source + pixel + s, step, n, depth, to);
+                    }
+                }
+            });
+    }
+
+    void copy_planes(const float* from, int64_t step, int64_t count, int64_t depth,
+                     float* to) const {
+        for (int64_t c = 0; c < depth; ++c, from += source_plane_, to += shape_.plane) {
+            if (step == 1) {
+                memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+            } else {
+                for (int64_t i = 0; i < count; ++i) to[i] = from[i * step];
+            }
+        }
+    }
+
+    void fill_offsets(int64_t phase, ptrdiff_t* offsets) const {
+        const int64_t py = phase / g_.x.phases(), px = phase % g_.x.phases();
+        const int64_t taps_y = g_.y.tap_count(py), taps_x = g_.x.tap_count(px);
+        for (int64_t i = 0; i < taps_y * taps_x; ++i) {
+            const int64_t y = g_.y.tap(py, i / taps_x).offset - g_.y.lowest_offset();
+            const int64_t x = g_.x.tap(px, i % taps_x).offset - g_.x.lowest_offset();
+            const int64_t at =
+                cut_.pixels_in_lanes ? shape_.at(y, x) : y * shape_.pitch + x * g_.reduced;
+            const int64_t step = cut_.pixels_in_lanes ? shape_.plane : 1;
+            for (int64_t c = 0; c < g_.reduced; ++c) *offsets++ = at + c * step;
+        }
+    }
+
+    // The weights of a tile, packed [group][phase][tile of produced][tap y][tap x][reduced][stored].
+    const float* weights(int64_t group, int64_t phase, int64_t tile) const {
+        const int64_t before = group * g_.taps_before(g_.phases()) + g_.taps_before(phase);
+        return call_.packed +
+               g_.reduced *
+                   (before * tiles_.all_stored() + g_.tap_count(phase) * tiles_.first(tile));
+    }
+
+    float* result_at(int64_t image, int64_t channel, int64_t phase, int64_t y, int64_t x) const {
+        const int64_t row = y * g_.y.result_step() + phase / g_.x.phases();
+        const int64_t pixel =
+            row * g_.x.result_extent() + x * g_.x.result_step() + phase % g_.x.phases();
+        return call_.result + image * g_.result_image +
+               (last_ ? pixel * g_.result_channels() + channel : channel * result_plane_ + pixel);
+    }
+
+    void multiply_channels(const Task& task, int64_t phase, const Rectangle& part,
+                           const Slot& slot) const {
+        const int64_t group = task.first_group;
+        StripChannelsArgs args = {};
+        args.source_step = shape_.step_x * g_.reduced;
+        args.offsets = slot.offsets;
+        args.taps = g_.tap_count(phase) * g_.reduced;
+        args.out_step = g_.x.result_step() * g_.result_channels();
+        args.pixels = part.columns;
+        for (int64_t tile = 0; tile < tiles_.count; ++tile) {
+            const int64_t channel = group * g_.produced + tiles_.first(tile);
+            args.weights = weights(group, phase, tile);
+            args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
+            args.columns = static_cast<int>(tiles_.valid(tile));
+            for (int64_t y = 0; y < part.rows; ++y) {
+                args.source = slot.strip + y * shape_.step_y * shape_.pitch;
+                args.out = result_at(task.image, channel, phase, part.y + y, part.x);
+                k_.strip_channels[tiles_.stored(tile) / k_.lanes - 1](args);
+                activate(args.out, args.out_step, part.columns, args.columns);
+            }
+        }
+    }
+
+    void multiply_pixels(const Task& task, int64_t phase, const Rectangle& part,
+                         const Slot& slot) const {
+        const bool direct = writes_rows();
+        StripPixelsArgs args = {};
+        args.offsets = slot.offsets;
+        args.taps = g_.tap_count(phase) * g_.reduced;
+        args.out_row = direct ? result_plane_ : slot.stage_pitch;
+        args.pixels = direct ? part.columns : (part.rows - 1) * shape_.pitch + part.columns;
+        for (int64_t i = 0; i < task.groups; ++i) {
+            const int64_t group = task.first_group + i;
+            for (int64_t tile = 0; tile < tiles_.count; ++tile) {
+                const int64_t from = tiles_.first(tile), rows = tiles_.stored(tile);
+                const int64_t channel = group * g_.produced + from;
+                args.weights = weights(group, phase, tile);
+                args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
+                for (int64_t y = 0; y < (direct ? part.rows : 1); ++y) {
+                    args.source =
+                        slot.strip + i * g_.reduced * shape_.plane + y * shape_.pitch;
+                    args.out = direct ? result_at(task.image, channel, phase, part.y + y, part.x)
+                                      : slot.stage + (i * g_.produced + from) * slot.stage_pitch;
+                    k_.strip_pixels[rows - 1](args);
+                    activate(args.out, args.out_row, rows, static_cast<int>(args.pixels));
+                }
+            }
+        }
+        if (!direct) store_stage(task, phase, part, slot);
+    }
+
+    // Rows of the result where they belong, if that costs few lanes; else a region at once into the stage,
+    // the strip's columns between two rows included.
+    bool writes_rows() const {
+        return !last_ && g_.phases() == 1 &&
+               round_up(cut_.columns, k_.lanes) * 9 <= shape_.pitch * 10;
+    }
+
+    void store_stage(const Task& task, int64_t phase, const Rectangle& part,
+                     const Slot& slot) const {
+        const int64_t first = task.first_group * g_.produced, channels = task.groups * g_.produced;
+        const int64_t step = g_.x.result_step();
+        for (int64_t y = 0; y < part.rows; ++y) {
+            const float* from = slot.stage + y * shape_.pitch;
+            float* to = result_at(task.image, first, phase, part.y + y, part.x);
+            if (last_) {
+                k_.transpose(from, slot.stage_pitch, to, step * g_.result_channels(), channels,
+                             part.columns);
+                continue;
+            }
+            for (int64_t c = 0; c < channels; ++c, from += slot.stage_pitch, to += result_plane_) {
+                if (step == 1) {
+                    memcpy(to, from, static_cast<size_t>(part.columns) * sizeof(float));
+                } else {
+                    for (int64_t x = 0; x < part.columns; ++x) to[x * step] = from[x];
+                }
+            }
+        }
+    }
+
+    void activate(float* first, int64_t step, int64_t count, int columns) const {
+        const Problem& p = g_.problem;
+        if (!g_.forward || p.linear()) return;
+        float* rows[kVirtualLanes];
+        for (int64_t i = 0; i < count; i += kVirtualLanes) {
+            const int n = static_cast<int>(min_of(kVirtualLanes, count - i));
+            for (int r = 0; r < n; ++r) rows[r] = first + (i + r) * step;
+            k_.activations[p.activation].apply(rows, n, columns, p.alpha, p.beta);
+        }
+    }
+
+    const KernelSet& k_;
+    const Gather& g_;
+    const GatherCall& call_;
+    const Cut& cut_;
+    const StripShape shape_;
+    const Tiles tiles_;
+    const bool last_ = g_.problem.channels_last();
+    const int64_t source_plane_ = g_.y.source_extent() * g_.x.source_extent();
+    const int64_t result_plane_ = g_.y.result_extent() * g_.x.result_extent();
+};
+
+WorkspaceSize workspace(const Context& context, nconv_pass pass) {
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
+    const Gather g(context.problem, pass);
+    WorkspaceSize size;
+    size.per_thread = Slot(g, Cut(g)).bytes;
+    if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(context.problem);
+    return size;
+}
+
+CheckedSize packed_count(const Context& context, nconv_pass pass) {
+    const Gather g(context.problem, pass);
+    const Tiles tiles(context, g, Cut(g).pixels_in_lanes);
+    return CheckedSize(g.taps_before(g.phases())) * g.reduced * tiles.all_stored() *
+           g.problem.groups;
+}
+
+void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
+    const Gather g(context.problem, pass);
+    const Tiles tiles(context, g, Cut(g).pixels_in_lanes);
+    for (int64_t i = 0; i < g.problem.groups * g.phases() * tiles.count; ++i) {
+        const int64_t tile = i % tiles.count, phase = i / tiles.count % g.phases(),
+                      group = i / tiles.count / g.phases();
+        const int64_t py = phase / g.x.phases(), px = phase % g.x.phases();
+        const int64_t taps_x = g.x.tap_count(px), taps = g.y.tap_count(py) * taps_x;
+        const int64_t first = tiles.first(tile), stored = tiles.stored(tile),
+                      valid = tiles.valid(tile);
+        for (int64_t t = 0; t < taps * g.reduced; ++t, packed += stored) {
+            const int64_t tap = t / g.reduced, d = t % g.reduced;
+            const int64_t r = g.y.tap(py, tap / taps_x).kernel, s = g.x.tap(px, tap % taps_x).kernel;
+            for (int64_t e = 0; e < stored; ++e) {
+                packed[e] = e < valid ? weights[g.weight_at(group, first + e, d, r, s)] : 0.0f;
+            }
+        }
+    }
+}
+
+void gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
+            const Workspace& workspace, const Execution& execution) {
+    Cut cut(g);
+    const int64_t others = images * cut.sets(g), wanted = fewest_tasks(execution);
+    while (others * cut.regions() < wanted && cut.rows > 1 &&
+           cut.rows * cut.columns >= 2 * kFewestRegionPixels) {
+        cut.rows = ceil_div(cut.rows, 2);
+    }
+    const Narrow narrow(context, g, call, cut);
+    const int64_t parts = cut.column_parts(), regions = cut.regions(), sets = cut.sets(g);
+    parallel_for(execution, images * sets * regions, [&](int64_t index, int slot) {
+        const int64_t region = index % regions, set = index / regions % sets;
+        Task task;
+        task.image = index / regions / sets;
+        task.first_group = set * cut.groups;
+        task.groups = min_of(cut.groups, g.problem.groups - task.first_group);
+        const int64_t y = region / parts, x = region % parts, row_parts = cut.row_parts();
+        task.region.y = share_start(cut.height, row_parts, y);
+        task.region.rows = share_start(cut.height, row_parts, y + 1) - task.region.y;
+        task.region.x = share_start(cut.width, parts, x);
+        task.region.columns = share_start(cut.width, parts, x + 1) - task.region.x;
+        narrow.run(task, Slot(g, cut, workspace.slot(slot)));
+    });
+}
+
+void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
+             const Execution& execution) {
+    gather(context, Gather(context.problem, NCONV_PASS_FORWARD),
+           {call.input, call.packed, call.bias, call.output}, context.problem.batch, workspace,
+           execution);
+}
+
+void backward_input(const Context& context, const BackwardInputCall& call,
+                    const Workspace& workspace, const Execution& execution) {
+    const Gather g(context.problem, NCONV_PASS_BACKWARD_INPUT);
+    for_each_derived(context, call, workspace, execution,
+                     [&](const GatherCall& part, int64_t images) {
+                         gather(context, g, part, images, workspace, execution);
+                     });
+}
+
+}  // namespace
+
+const Algorithm kNarrow = {"narrow", declines, workspace,      packed_count,
+                           pack,     forward,  backward_input, gemm_backward_weights};
+
+}  // namespace nconv
