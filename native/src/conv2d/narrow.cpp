@@ -23,6 +23,7 @@ constexpr int64_t kMostStride = 64;
 constexpr int64_t kMostStripFloats = 1024 * 1024;
 
 // A region: its strip stays in L2, its columns are shortened first since rows reuse more.
+constexpr int64_t kSetChannels = 32;
 constexpr int64_t kRegionRows = 16;
 constexpr int64_t kRegionColumns = 256, kFewestColumns = 64;
 constexpr int64_t kRegionFloats = 96 * 1024;
@@ -66,7 +67,7 @@ struct Cut {
           height(g.y.phase_size(0)),
           width(g.x.phase_size(0)) {
         const int64_t widest = max_of(g.reduced, g.produced);
-        groups = pixels_in_lanes ? min_of(g.problem.groups, ceil_div(kVirtualLanes, widest)) : 1;
+        groups = pixels_in_lanes ? min_of(g.problem.groups, ceil_div(kSetChannels, widest)) : 1;
         rows = min_of(height, kRegionRows);
         columns = near_equal(width, kRegionColumns);
         while (strip(g).floats > kRegionFloats) {
@@ -236,42 +237,41 @@ private:
     }
 
     void fill_planes(const Task& task, const float* source, float* strip) const {
-        const int64_t depth = g_.reduced * task.groups, step = shape_.step_x;
-        // The columns x, x + step ... of a strip's row.
-        const auto clear = [&](int64_t row, int64_t from, int64_t end) {
-            for (int64_t x = from; x < end; ++x) {
-                float* at = strip + shape_.at(row, x);
-                for (int64_t c = 0; c < depth; ++c) at[c * shape_.plane] = 0.0f;
+        const int64_t step = shape_.step_x;
+        StripRowsArgs args = {};
+        args.source_row = source_plane_;
+        args.source_step = step;
+        args.to_row = shape_.plane;
+        args.rows = g_.reduced * task.groups;
+        const auto copy = [&](int64_t row, int64_t pixel, int64_t first, int64_t count) {
+            // The strip's columns s, s + step ...
+            for (int64_t s = 0; s < step; ++s) {
+                const auto up_to = [&](int64_t x) { return ceil_div(max_of(0, x - s), step); };
+                args.before = up_to(first);
+                args.count = up_to(first + count) - args.before;
+                args.after = up_to(shape_.columns) - args.before - args.count;
+                args.to = strip + shape_.at(row, s);
+                const int64_t from = pixel + s + args.before * step - first;
+                if (last_) {
+                    load_pixels(args, source + from * g_.source_channels());
+                } else {
+                    args.source = source + from;
+                    k_.strip_rows(args);
+                }
             }
         };
-        for_each_strip_row(
-            task, [&](int64_t row) { clear(row, 0, shape_.columns); },
-            [&](int64_t row, int64_t pixel, int64_t first, int64_t count) {
-                clear(row, 0, first);
-                clear(row, first + count, shape_.columns);
-                for (int64_t s = 0; s < min_of(step, count); ++s) {
-                    const int64_t n = ceil_div(count - s, step);
-                    float* to = strip + shape_.at(row, first + s);
-                    if (last_) {
-                        const int64_t channels = g_.source_channels();
-                        k_.transpose(source + (pixel + s) * channels, step * channels, to,
-                                     shape_.plane, n, depth);
-                    } else {
-                        copy_planes(source + pixel + s, step, n, depth, to);
-                    }
-                }
-            });
+        for_each_strip_row(task, [&](int64_t row) { copy(row, 0, shape_.columns, 0); }, copy);
     }
 
-    void copy_planes(const float* from, int64_t step, int64_t count, int64_t depth,
-                     float* to) const {
-        for (int64_t c = 0; c < depth; ++c, from += source_plane_, to += shape_.plane) {
-            if (step == 1) {
-                memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
-            } else {
-                for (int64_t i = 0; i < count; ++i) to[i] = from[i * step];
-            }
+    // As strip_rows(), from pixels with their channels side by side.
+    void load_pixels(const StripRowsArgs& row, const float* source) const {
+        for (int64_t i = 0; i < row.before + row.after; ++i) {
+            float* to = row.to + (i < row.before ? i : i + row.count);
+            for (int64_t c = 0; c < row.rows; ++c) to[c * row.to_row] = 0.0f;
         }
+        if (row.count == 0) return;
+        k_.transpose(source, row.source_step * g_.source_channels(), row.to + row.before,
+                     row.to_row, row.count, row.rows);
     }
 
     void fill_offsets(int64_t phase, ptrdiff_t* offsets) const {
@@ -328,10 +328,10 @@ private:
 
     void multiply_pixels(const Task& task, int64_t phase, const Rectangle& part,
                          const Slot& slot) const {
-        const bool direct = writes_rows();
         StripPixelsArgs args = {};
         args.offsets = slot.offsets;
         args.taps = g_.tap_count(phase) * g_.reduced;
+        const bool direct = writes_rows(args.taps);
         args.out_row = direct ? result_plane_ : slot.stage_pitch;
         args.pixels = direct ? part.columns : (part.rows - 1) * shape_.pitch + part.columns;
         for (int64_t i = 0; i < task.groups; ++i) {
@@ -354,11 +354,11 @@ private:
         if (!direct) store_stage(task, phase, part, slot);
     }
 
-    // Rows of the result where they belong, if that costs few lanes; else a region at once into the stage,
-    // the strip's columns between two rows included.
-    bool writes_rows() const {
-        return !last_ && g_.phases() == 1 &&
-               round_up(cut_.columns, k_.lanes) * 9 <= shape_.pitch * 10;
+    // Rows of the result where they belong, unless that wastes more lanes than a stage costs. It holds a
+    // region at once, the strip's columns between two rows included.
+    bool writes_rows(int64_t taps) const {
+        const int64_t lanes = round_up(cut_.columns, k_.lanes);
+        return !last_ && g_.phases() == 1 && (lanes - shape_.pitch) * taps <= 8 * shape_.pitch;
     }
 
     void store_stage(const Task& task, int64_t phase, const Rectangle& part,
@@ -373,12 +373,13 @@ private:
                              part.columns);
                 continue;
             }
+            if (step == 1) {
+                k_.strip_rows(
+                    {from, slot.stage_pitch, 1, to, result_plane_, channels, 0, part.columns, 0});
+                continue;
+            }
             for (int64_t c = 0; c < channels; ++c, from += slot.stage_pitch, to += result_plane_) {
-                if (step == 1) {
-                    memcpy(to, from, static_cast<size_t>(part.columns) * sizeof(float));
-                } else {
-                    for (int64_t x = 0; x < part.columns; ++x) to[x * step] = from[x];
-                }
+                for (int64_t x = 0; x < part.columns; ++x) to[x * step] = from[x];
             }
         }
     }

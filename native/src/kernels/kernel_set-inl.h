@@ -55,6 +55,7 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.strip_channel_vectors = StripShape<V>::kChannelVectors;
     set.strip_pixel_rows = StripShape<V>::kPixelRows;
     add_strip_tiles<V, StripShape<V>::kChannelVectors, StripShape<V>::kPixelRows>(set);
+    set.strip_rows = strip_rows<V>;
     set.depthwise_channels = depthwise_channels<V>;
     set.depthwise_pixels = depthwise_pixels<V>;
     set.depthwise_weights_channels = depthwise_weights_channels<V>;

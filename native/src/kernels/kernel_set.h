@@ -106,6 +106,17 @@ struct StripPixelsArgs {
 };
 using StripPixels = void (*)(const StripPixelsArgs&);
 
+// Rows of planes with zeros around: `before` of them, then count values source_step apart, then `after`.
+struct StripRowsArgs {
+    const float* source;
+    ptrdiff_t source_row, source_step;
+    float* to;
+    ptrdiff_t to_row;
+    int64_t rows;
+    int64_t before, count, after;
+};
+using StripRows = void (*)(const StripRowsArgs&);
+
 // One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
 struct DepthwiseTap {
     const float* source;
@@ -168,6 +179,7 @@ struct KernelSet {
     int strip_channel_vectors, strip_pixel_rows;
     StripChannels strip_channels[kMaxTileVectors];  // [vectors - 1]
     StripPixels strip_pixels[kMaxTileRows];         // [rows - 1]
+    StripRows strip_rows;
 
     DepthwiseKernel depthwise_channels, depthwise_pixels;
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;

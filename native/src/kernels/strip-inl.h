@@ -23,6 +23,27 @@ struct StripShape {
     static constexpr int kMostPixelVectors = 8;
 };
 
+// Inlined by force: a call would send the accumulators through memory.
+template <class V, int kRows, int kVectors>
+[[gnu::always_inline]] inline void store_tile(const Accumulators<V, kRows, kVectors>& acc, float* out, ptrdiff_t out_row,
+                int columns) {
+    const int left = columns - (kVectors - 1) * V::kLanes;
+#pragma GCC unroll 14
+    for (int i = 0; i < kRows; ++i, out += out_row) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors - 1; ++v) V::store(out + v * V::kLanes, acc.at[i][v]);
+    }
+    out -= kRows * out_row - (kVectors - 1) * V::kLanes;
+    if (left == V::kLanes) {
+#pragma GCC unroll 14
+        for (int i = 0; i < kRows; ++i, out += out_row) V::store(out, acc.at[i][kVectors - 1]);
+    } else {
+#pragma GCC unroll 14
+        for (int i = 0; i < kRows; ++i, out += out_row)
+            V::store_partial(out, acc.at[i][kVectors - 1], left);
+    }
+}
+
 template <class V, int kPixels, int kVectors>
 void strip_channels_tile(const StripChannelsArgs& t, int64_t pixel) {
     Accumulators<V, kPixels, kVectors> acc;
@@ -52,12 +73,7 @@ void strip_channels_tile(const StripChannelsArgs& t, int64_t pixel) {
             for (int v = 0; v < kVectors; ++v) acc.at[i][v] = V::fma(a, b[v], acc.at[i][v]);
         }
     }
-    float* out = t.out + pixel * t.out_step;
-#pragma GCC unroll 14
-    for (int i = 0; i < kPixels; ++i, out += t.out_step) {
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) store_columns<V>(out, acc.at[i][v], v, t.columns);
-    }
+    store_tile<V>(acc, t.out + pixel * t.out_step, t.out_step, t.columns);
 }
 
 // What is left after whole tiles is a whole or half tile again that starts earlier: pixels computed twice
@@ -110,12 +126,7 @@ void strip_pixels_tile(const StripPixelsArgs& t, int64_t pixel) {
             for (int v = 0; v < kVectors; ++v) acc.at[i][v] = V::fma(a, b[v], acc.at[i][v]);
         }
     }
-    float* out = t.out + pixel;
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i, out += t.out_row) {
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) store_columns<V>(out, acc.at[i][v], v, columns);
-    }
+    store_tile<V>(acc, t.out + pixel, t.out_row, columns);
 }
 
 template <class V, int kRows, int kVectors>
@@ -124,6 +135,51 @@ void strip_pixels_any(const StripPixelsArgs& t, int64_t pixel, int64_t vectors) 
         strip_pixels_tile<V, kRows, kVectors>(t, pixel);
     } else if constexpr (kVectors > 1) {
         strip_pixels_any<V, kRows, kVectors - 1>(t, pixel, vectors);
+    }
+}
+
+template <class V>
+void zero_fill(float* to, int64_t count) {
+    for (; count >= V::kLanes; count -= V::kLanes, to += V::kLanes) V::store(to, V::zero());
+    if (count > 0) V::store_partial(to, V::zero(), static_cast<int>(count));
+}
+
+template <class V, bool kDense>
+typename V::Reg load_row(const float* p, ptrdiff_t step, int count) {
+    if (!kDense) return V::load_strided(p, step, count);
+    return count == V::kLanes ? V::load(p) : V::load_partial(p, count);
+}
+
+// The zeros in loops of their own: with them in the copying loop its counters went through memory.
+template <class V, bool kDense>
+void strip_rows_by(const StripRowsArgs& t) {
+    for (int64_t row = 0; row < t.rows && t.before > 0; ++row)
+        zero_fill<V>(t.to + row * t.to_row, t.before);
+    float* to = t.to + t.before;
+    for (int64_t row = 0; row < t.rows && t.after > 0; ++row)
+        zero_fill<V>(to + row * t.to_row + t.count, t.after);
+    const int left = static_cast<int>(t.count % V::kLanes);
+    const ptrdiff_t step = kDense ? 1 : t.source_step, to_row = t.to_row;
+    const ptrdiff_t source_row = t.source_row;
+    const int64_t whole = t.count - left;
+    const float* source = t.source;
+    for (int64_t rows = t.rows; rows > 0; --rows, source += source_row, to += to_row) {
+        const float* from = source;
+        float* at = to;
+        for (const float* const end = to + whole; at != end; at += V::kLanes) {
+            V::store(at, load_row<V, kDense>(from, step, V::kLanes));
+            from += V::kLanes * step;
+        }
+        if (left > 0) V::store_partial(at, load_row<V, kDense>(from, step, left), left);
+    }
+}
+
+template <class V>
+void strip_rows(const StripRowsArgs& t) {
+    if (t.source_step == 1) {
+        strip_rows_by<V, true>(t);
+    } else {
+        strip_rows_by<V, false>(t);
     }
 }
 
