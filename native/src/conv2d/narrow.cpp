@@ -12,9 +12,10 @@
 namespace nconv {
 namespace {
 
-constexpr int64_t kMostReduced = 16;
-constexpr int64_t kMostProduced = 15;
-// Pixels of a phase below which too few lanes would be full.
+// Fewer produced channels than these, or fewer to sum over, or few of both: elsewhere gemm is as fast.
+constexpr int64_t kMostReduced = 16, kMostProduced = 24, kMostOfBoth = 32;
+// Rows of a shorter phase, and phases of fewer pixels, leave too many lanes empty.
+constexpr int64_t kShortRow = 16, kMostInShortRows = 16;
 constexpr int64_t kFewestPixels = 32;
 // What keeps the table of offsets and the strip small.
 constexpr int64_t kMostTaps = 4096;  // times reduced channels
@@ -27,7 +28,7 @@ constexpr int64_t kSetChannels = 32;
 constexpr int64_t kRegionRows = 16;
 constexpr int64_t kRegionColumns = 256, kFewestColumns = 64;
 constexpr int64_t kRegionFloats = 96 * 1024;
-constexpr int64_t kFewestRegionPixels = 48;
+constexpr int64_t kFewestRegionPixels = 48, kRegionsPerThread = 8;
 
 int64_t reach(const Window& axis) { return axis.highest_offset() - axis.lowest_offset(); }
 
@@ -60,10 +61,15 @@ struct StripShape {
     int64_t floats;
 };
 
+// With channels in lanes, a quarter of them and more.
+bool leaves_lanes_empty(int64_t channels) {
+    return channels <= kMostProduced && channels * 4 <= round_up(channels, kVirtualLanes) * 3;
+}
+
 // How images are cut: sets of groups, regions of the phases' common grid.
 struct Cut {
     explicit Cut(const Gather& g)
-        : pixels_in_lanes(!g.problem.channels_last() || g.produced < kVirtualLanes),
+        : pixels_in_lanes(!g.problem.channels_last() || leaves_lanes_empty(g.produced)),
           height(g.y.phase_size(0)),
           width(g.x.phase_size(0)) {
         const int64_t widest = max_of(g.reduced, g.produced);
@@ -96,8 +102,14 @@ struct Cut {
 
 const char* declines(const Problem& p, nconv_pass pass) {
     const Gather g(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
-    if (g.reduced > kMostReduced && g.produced > kMostProduced) {
-        return "more than 16 channels to sum over and 15 to produce per group";
+    const bool few = g.reduced <= kMostReduced || g.produced <= kMostProduced ||
+                     max_of(g.reduced, g.produced) <= kMostOfBoth;
+    if (!few) return "channels enough per group for gemm";
+    if (g.x.phase_size(0) < kShortRow && g.produced > kMostInShortRows) {
+        return "rows too short for that many channels";
+    }
+    if (p.kernel_taps == 1 && min_of(g.reduced, g.produced) > kMostReduced) {
+        return "no second tap to read the strip";
     }
     if (p.kernel_taps > kMostTaps || p.kernel_taps * g.reduced > kMostTaps) {
         return "more than 4096 products per output";
@@ -357,7 +369,8 @@ private:
     // Rows of the result where they belong, unless that wastes more lanes than a stage costs. It holds a
     // region at once, the strip's columns between two rows included.
     bool writes_rows(int64_t taps) const {
-        const int64_t lanes = round_up(cut_.columns, k_.lanes);
+        int64_t lanes = round_up(cut_.columns, k_.lanes);
+        if (lanes == k_.lanes) lanes += lanes / 4;  // a tile of one vector waits for its loads
         return !last_ && g_.phases() == 1 && (lanes - shape_.pitch) * taps <= 8 * shape_.pitch;
     }
 
@@ -445,11 +458,11 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 void gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
             const Workspace& workspace, const Execution& execution) {
     Cut cut(g);
-    const int64_t others = images * cut.sets(g), wanted = fewest_tasks(execution);
-    while (others * cut.regions() < wanted && cut.rows > 1 &&
-           cut.rows * cut.columns >= 2 * kFewestRegionPixels) {
-        cut.rows = ceil_div(cut.rows, 2);
-    }
+    // Seven regions on two threads took 8/7 of the time of eight.
+    const int64_t others = images * cut.sets(g) * cut.column_parts();
+    const int64_t wanted = execution.threads == 1 ? 1 : kRegionsPerThread * execution.threads;
+    const int64_t fewest_rows = ceil_div(kFewestRegionPixels, cut.columns);
+    cut.rows = min_of(cut.rows, max_of(fewest_rows, cut.height / ceil_div(wanted, max_of(1, others))));
     const Narrow narrow(context, g, call, cut);
     const int64_t parts = cut.column_parts(), regions = cut.regions(), sets = cut.sets(g);
     parallel_for(execution, images * sets * regions, [&](int64_t index, int slot) {
