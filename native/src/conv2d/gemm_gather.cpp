@@ -228,7 +228,7 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
     const float* panel = block.packed +
                          g.reduced * (g.taps_before(phase) * padded + taps * block.e0) +
                          block.from * stored;
-    const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows);
+    const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows[vectors - 1]);
     const ActivationKernel& activation = k.activations[g.problem.activation];
     const bool activate = g.forward && !g.problem.linear() && block.from + block.depth == g.reduced;
     int64_t first = 0;

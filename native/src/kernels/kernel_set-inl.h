@@ -11,11 +11,13 @@ namespace nconv {
 
 template <class V, int kRows, int kVectors>
 constexpr void add_rows_tiles(KernelSet& set) {
+    constexpr int kMost = TileShape<V>::rows_tile_rows(kVectors);
+    if (kRows == kMost) set.rows_tile_rows[kVectors - 1] = kMost;
     set.rows_tile[kRows - 1][kVectors - 1] = rows_tile<V, kRows, kVectors>;
-    if constexpr (kVectors > 1) {
-        add_rows_tiles<V, kRows, kVectors - 1>(set);
-    } else if constexpr (kRows > 1) {
-        add_rows_tiles<V, kRows - 1, TileShape<V>::kRowsTileVectors>(set);
+    if constexpr (kRows > 1) {
+        add_rows_tiles<V, kRows - 1, kVectors>(set);
+    } else if constexpr (kVectors > 1) {
+        add_rows_tiles<V, TileShape<V>::rows_tile_rows(kVectors - 1), kVectors - 1>(set);
     }
 }
 
@@ -45,9 +47,8 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     KernelSet set = {};
     set.isa = isa;
     set.lanes = V::kLanes;
-    set.rows_tile_rows = Shape::kRowsTileRows;
     set.rows_tile_vectors = Shape::kRowsTileVectors;
-    add_rows_tiles<V, Shape::kRowsTileRows, Shape::kRowsTileVectors>(set);
+    add_rows_tiles<V, Shape::rows_tile_rows(Shape::kRowsTileVectors), Shape::kRowsTileVectors>(set);
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
