@@ -8,12 +8,13 @@
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 #include "conv2d/planes.h"
+#include "conv2d/strip.h"
 
 namespace nconv {
 namespace {
 
 // Fewer produced channels than these, or fewer to sum over, or few of both: elsewhere gemm is as fast.
-constexpr int64_t kMostReduced = 16, kMostProduced = 24, kMostOfBoth = 32;
+constexpr int64_t kMostReduced = 16, kMostProduced = kMostWithEmptyLanes, kMostOfBoth = 32;
 // Rows of a shorter phase, and phases of fewer pixels, leave too many lanes empty.
 constexpr int64_t kShortRow = 16, kMostInShortRows = 16;
 constexpr int64_t kFewestPixels = 32;
@@ -22,83 +23,6 @@ constexpr int64_t kMostTaps = 4096;  // times reduced channels
 constexpr int64_t kMostReach = 1024;
 constexpr int64_t kMostStride = 64;
 constexpr int64_t kMostStripFloats = 1024 * 1024;
-
-// A region: its strip stays in L2, its columns are shortened first since rows reuse more.
-constexpr int64_t kSetChannels = 32;
-constexpr int64_t kRegionRows = 16;
-constexpr int64_t kRegionColumns = 256, kFewestColumns = 64;
-constexpr int64_t kRegionFloats = 96 * 1024;
-constexpr int64_t kFewestRegionPixels = 48, kRegionsPerThread = 8;
-
-int64_t reach(const Window& axis) { return axis.highest_offset() - axis.lowest_offset(); }
-
-// Where a strip's values are. With pixels in lanes: [channel][y mod stride][x mod stride][y][x], so that
-// neighbours of the result read neighbours; with channels in lanes [y][x][channel].
-struct StripShape {
-    StripShape(const Gather& g, bool pixels_in_lanes, int64_t channels, int64_t region_rows,
-               int64_t region_columns)
-        : step_y(g.y.source_step()), step_x(g.x.source_step()) {
-        rows = (region_rows - 1) * step_y + reach(g.y) + 1;
-        columns = (region_columns - 1) * step_x + reach(g.x) + 1;
-        if (pixels_in_lanes) {
-            pitch = ceil_div(columns, step_x);
-            sub = ceil_div(rows, step_y) * pitch;
-            // An odd number of lines apart: planes must not all fall into the same sets of L1.
-            plane = (sub * step_y * step_x + 15) / 32 * 32 + 16;
-            floats = plane * channels;
-        } else {
-            pitch = columns * channels;
-            floats = rows * pitch;
-        }
-    }
-    // Of the strip's row y, column x, with pixels in lanes.
-    int64_t at(int64_t y, int64_t x) const {
-        return (y % step_y * step_x + x % step_x) * sub + y / step_y * pitch + x / step_x;
-    }
-    int64_t step_y, step_x;
-    int64_t rows, columns;
-    int64_t pitch, sub = 0, plane = 0;
-    int64_t floats;
-};
-
-// With channels in lanes, a quarter of them and more.
-bool leaves_lanes_empty(int64_t channels) {
-    return channels <= kMostProduced && channels * 4 <= round_up(channels, kVirtualLanes) * 3;
-}
-
-// How images are cut: sets of groups, regions of the phases' common grid.
-struct Cut {
-    explicit Cut(const Gather& g)
-        : pixels_in_lanes(!g.problem.channels_last() || leaves_lanes_empty(g.produced)),
-          height(g.y.phase_size(0)),
-          width(g.x.phase_size(0)) {
-        const int64_t widest = max_of(g.reduced, g.produced);
-        groups = pixels_in_lanes ? min_of(g.problem.groups, ceil_div(kSetChannels, widest)) : 1;
-        rows = min_of(height, kRegionRows);
-        columns = near_equal(width, kRegionColumns);
-        while (strip(g).floats > kRegionFloats) {
-            if (columns > kFewestColumns) {
-                columns = near_equal(width, ceil_div(columns, 2));
-            } else if (rows > 1) {
-                rows = ceil_div(rows, 2);
-            } else {
-                break;
-            }
-        }
-    }
-    StripShape strip(const Gather& g) const {
-        return {g, pixels_in_lanes, g.reduced * groups, rows, columns};
-    }
-    int64_t sets(const Gather& g) const { return ceil_div(g.problem.groups, groups); }
-    int64_t row_parts() const { return ceil_div(height, rows); }
-    int64_t column_parts() const { return ceil_div(width, columns); }
-    int64_t regions() const { return row_parts() * column_parts(); }
-    static int64_t near_equal(int64_t size, int64_t most) {
-        return ceil_div(size, ceil_div(size, most));
-    }
-    bool pixels_in_lanes;
-    int64_t height, width, groups, rows, columns;
-};
 
 const char* declines(const Problem& p, nconv_pass pass) {
     const Gather g(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
@@ -142,26 +66,27 @@ struct Tiles {
 
 // A task's memory.
 struct Slot {
-    Slot(const Gather& g, const Cut& cut, char* memory = nullptr) {
+    Slot(const Context& context, const Gather& g, const Cut& cut, char* memory = nullptr) {
         const auto take = [&](CheckedSize count, int64_t size) {
             char* at = memory != nullptr ? memory + bytes.value() : nullptr;
             bytes = bytes + count * size + 64;
             if (bytes.valid()) bytes = bytes.value() / 64 * 64;
             return at;
         };
-        const StripShape shape = cut.strip(g);
+        const StripLayout layout = cut.strip(g);
         offsets = reinterpret_cast<ptrdiff_t*>(
             take(g.problem.kernel_taps * g.reduced, sizeof(ptrdiff_t)));
-        strip = reinterpret_cast<float*>(take(shape.floats + kVirtualLanes, sizeof(float)));
+        strip = reinterpret_cast<float*>(take(layout.floats + kVirtualLanes, sizeof(float)));
         if (!cut.pixels_in_lanes) return;
-        stage_pitch = round_up(cut.rows * shape.pitch, 32) + 16;
-        stage = reinterpret_cast<float*>(
-            take(CheckedSize(stage_pitch) * g.produced * cut.groups, sizeof(float)));
+        stage_pitch = round_up(cut.rows * layout.pitch, 32) + 16;
+        const int64_t channels =
+            g.problem.channels_last() ? g.produced * cut.groups : context.kernels->strip_pixel_rows;
+        stage = reinterpret_cast<float*>(take(CheckedSize(stage_pitch) * channels, sizeof(float)));
     }
     CheckedSize bytes = 0;
     ptrdiff_t* offsets;
     float* strip;
-    float* stage = nullptr;
+    float* stage = nullptr;  // of all of a task's channels in NHWC, of one tile's in NCHW
     int64_t stage_pitch = 0;
 };
 
@@ -171,6 +96,14 @@ struct Task {
     Rectangle region;
 };
 
+// A phase of it.
+struct Part {
+    const Task& task;
+    int64_t phase;
+    Rectangle region;
+    const Slot& slot;
+};
+
 class Narrow {
 public:
     Narrow(const Context& context, const Gather& gather, const GatherCall& call, const Cut& cut)
@@ -178,7 +111,7 @@ public:
           g_(gather),
           call_(call),
           cut_(cut),
-          shape_(cut.strip(gather)),
+          layout_(cut.strip(gather)),
           tiles_(context, gather, cut.pixels_in_lanes) {}
 
     void run(const Task& task, const Slot& slot) const {
@@ -191,15 +124,16 @@ public:
             fill_pixels(task, source, slot.strip);
         }
         for (int64_t phase = 0; phase < g_.phases(); ++phase) {
-            Rectangle part = task.region;
-            part.rows = min_of(part.rows, g_.y.phase_size(phase / g_.x.phases()) - part.y);
-            part.columns = min_of(part.columns, g_.x.phase_size(phase % g_.x.phases()) - part.x);
-            if (part.rows <= 0 || part.columns <= 0) continue;
+            Rectangle region = task.region;
+            region.rows = min_of(region.rows, g_.y.phase_size(phase / g_.x.phases()) - region.y);
+            region.columns =
+                min_of(region.columns, g_.x.phase_size(phase % g_.x.phases()) - region.x);
+            if (region.rows <= 0 || region.columns <= 0) continue;
             fill_offsets(phase, slot.offsets);
             if (cut_.pixels_in_lanes) {
-                multiply_pixels(task, phase, part, slot);
+                multiply_pixels({task, phase, region, slot});
             } else {
-                multiply_channels(task, phase, part, slot);
+                multiply_channels({task, phase, region, slot});
             }
         }
     }
@@ -209,11 +143,11 @@ private:
     // strip that is outside or inside of the source.
     template <class Zero, class Copy>
     void for_each_strip_row(const Task& task, const Zero& zero, const Copy& copy) const {
-        const int64_t y0 = task.region.y * shape_.step_y + g_.y.lowest_offset();
-        const int64_t x0 = task.region.x * shape_.step_x + g_.x.lowest_offset();
-        const int64_t first = min_of(max_of(0, -x0), shape_.columns);
-        const int64_t end = max_of(first, min_of(shape_.columns, g_.x.source_extent() - x0));
-        const int64_t rows = (task.region.rows - 1) * shape_.step_y + reach(g_.y) + 1;
+        const int64_t y0 = task.region.y * layout_.step_y + g_.y.lowest_offset();
+        const int64_t x0 = task.region.x * layout_.step_x + g_.x.lowest_offset();
+        const int64_t first = min_of(max_of(0, -x0), layout_.columns);
+        const int64_t end = max_of(first, min_of(layout_.columns, g_.x.source_extent() - x0));
+        const int64_t rows = (task.region.rows - 1) * layout_.step_y + reach(g_.y) + 1;
         for (int64_t row = 0; row < rows; ++row) {
             const int64_t y = y0 + row;
             if (y < 0 || y >= g_.y.source_extent() || first == end) {
@@ -231,12 +165,12 @@ private:
             memset(at, 0, static_cast<size_t>(columns) * bytes);
         };
         for_each_strip_row(
-            task, [&](int64_t row) { clear(strip + row * shape_.pitch, shape_.columns); },
+            task, [&](int64_t row) { clear(strip + row * layout_.pitch, layout_.columns); },
             [&](int64_t row, int64_t pixel, int64_t first, int64_t count) {
-                float* to = strip + row * shape_.pitch;
+                float* to = strip + row * layout_.pitch;
                 const float* from = source + pixel * channels;
                 clear(to, first);
-                clear(to + (first + count) * depth, shape_.columns - first - count);
+                clear(to + (first + count) * depth, layout_.columns - first - count);
                 to += first * depth;
                 if (depth == channels) {
                     memcpy(to, from, static_cast<size_t>(count) * bytes);
@@ -249,11 +183,11 @@ private:
     }
 
     void fill_planes(const Task& task, const float* source, float* strip) const {
-        const int64_t step = shape_.step_x;
+        const int64_t step = layout_.step_x;
         StripRowsArgs args = {};
         args.source_row = source_plane_;
         args.source_step = step;
-        args.to_row = shape_.plane;
+        args.to_row = layout_.plane;
         args.rows = g_.reduced * task.groups;
         const auto copy = [&](int64_t row, int64_t pixel, int64_t first, int64_t count) {
             // The strip's columns s, s + step ...
@@ -261,8 +195,8 @@ private:
                 const auto up_to = [&](int64_t x) { return ceil_div(max_of(0, x - s), step); };
                 args.before = up_to(first);
                 args.count = up_to(first + count) - args.before;
-                args.after = up_to(shape_.columns) - args.before - args.count;
-                args.to = strip + shape_.at(row, s);
+                args.after = up_to(layout_.columns) - args.before - args.count;
+                args.to = strip + layout_.at(row, s);
                 const int64_t from = pixel + s + args.before * step - first;
                 if (last_) {
                     load_pixels(args, source + from * g_.source_channels());
@@ -272,7 +206,8 @@ private:
                 }
             }
         };
-        for_each_strip_row(task, [&](int64_t row) { copy(row, 0, shape_.columns, 0); }, copy);
+        for_each_strip_row(
+            task, [&](int64_t row) { copy(row, 0, layout_.columns, 0); }, copy);
     }
 
     // As strip_rows(), from pixels with their channels side by side.
@@ -293,8 +228,8 @@ private:
             const int64_t y = g_.y.tap(py, i / taps_x).offset - g_.y.lowest_offset();
             const int64_t x = g_.x.tap(px, i % taps_x).offset - g_.x.lowest_offset();
             const int64_t at =
-                cut_.pixels_in_lanes ? shape_.at(y, x) : y * shape_.pitch + x * g_.reduced;
-            const int64_t step = cut_.pixels_in_lanes ? shape_.plane : 1;
+                cut_.pixels_in_lanes ? layout_.at(y, x) : y * layout_.pitch + x * g_.reduced;
+            const int64_t step = cut_.pixels_in_lanes ? layout_.plane : 1;
             for (int64_t c = 0; c < g_.reduced; ++c) *offsets++ = at + c * step;
         }
     }
@@ -302,68 +237,68 @@ private:
     // The weights of a tile, packed [group][phase][tile of produced][tap y][tap x][reduced][stored].
     const float* weights(int64_t group, int64_t phase, int64_t tile) const {
         const int64_t before = group * g_.taps_before(g_.phases()) + g_.taps_before(phase);
-        return call_.packed +
-               g_.reduced *
-                   (before * tiles_.all_stored() + g_.tap_count(phase) * tiles_.first(tile));
+        return call_.packed + g_.reduced * (before * tiles_.all_stored() +
+                                            g_.tap_count(phase) * tiles_.first(tile));
     }
 
-    float* result_at(int64_t image, int64_t channel, int64_t phase, int64_t y, int64_t x) const {
-        const int64_t row = y * g_.y.result_step() + phase / g_.x.phases();
-        const int64_t pixel =
-            row * g_.x.result_extent() + x * g_.x.result_step() + phase % g_.x.phases();
-        return call_.result + image * g_.result_image +
+    // The first pixel of row y of a part.
+    float* result_at(const Part& part, int64_t channel, int64_t y) const {
+        const int64_t row = (part.region.y + y) * g_.y.result_step() + part.phase / g_.x.phases();
+        const int64_t column = part.region.x * g_.x.result_step() + part.phase % g_.x.phases();
+        const int64_t pixel = row * g_.x.result_extent() + column;
+        return call_.result + part.task.image * g_.result_image +
                (last_ ? pixel * g_.result_channels() + channel : channel * result_plane_ + pixel);
     }
 
-    void multiply_channels(const Task& task, int64_t phase, const Rectangle& part,
-                           const Slot& slot) const {
-        const int64_t group = task.first_group;
+    void multiply_channels(const Part& part) const {
+        const int64_t group = part.task.first_group;
         StripChannelsArgs args = {};
-        args.source_step = shape_.step_x * g_.reduced;
-        args.offsets = slot.offsets;
-        args.taps = g_.tap_count(phase) * g_.reduced;
+        args.source_step = layout_.step_x * g_.reduced;
+        args.offsets = part.slot.offsets;
+        args.taps = g_.tap_count(part.phase) * g_.reduced;
         args.out_step = g_.x.result_step() * g_.result_channels();
-        args.pixels = part.columns;
+        args.pixels = part.region.columns;
         for (int64_t tile = 0; tile < tiles_.count; ++tile) {
             const int64_t channel = group * g_.produced + tiles_.first(tile);
-            args.weights = weights(group, phase, tile);
+            args.weights = weights(group, part.phase, tile);
             args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
             args.columns = static_cast<int>(tiles_.valid(tile));
-            for (int64_t y = 0; y < part.rows; ++y) {
-                args.source = slot.strip + y * shape_.step_y * shape_.pitch;
-                args.out = result_at(task.image, channel, phase, part.y + y, part.x);
+            for (int64_t y = 0; y < part.region.rows; ++y) {
+                args.source = part.slot.strip + y * layout_.step_y * layout_.pitch;
+                args.out = result_at(part, channel, y);
                 k_.strip_channels[tiles_.stored(tile) / k_.lanes - 1](args);
-                activate(args.out, args.out_step, part.columns, args.columns);
+                activate(args.out, args.out_step, args.pixels, args.columns);
             }
         }
     }
 
-    void multiply_pixels(const Task& task, int64_t phase, const Rectangle& part,
-                         const Slot& slot) const {
+    void multiply_pixels(const Part& part) const {
         StripPixelsArgs args = {};
-        args.offsets = slot.offsets;
-        args.taps = g_.tap_count(phase) * g_.reduced;
+        args.offsets = part.slot.offsets;
+        args.taps = g_.tap_count(part.phase) * g_.reduced;
         const bool direct = writes_rows(args.taps);
-        args.out_row = direct ? result_plane_ : slot.stage_pitch;
-        args.pixels = direct ? part.columns : (part.rows - 1) * shape_.pitch + part.columns;
-        for (int64_t i = 0; i < task.groups; ++i) {
-            const int64_t group = task.first_group + i;
-            for (int64_t tile = 0; tile < tiles_.count; ++tile) {
-                const int64_t from = tiles_.first(tile), rows = tiles_.stored(tile);
-                const int64_t channel = group * g_.produced + from;
-                args.weights = weights(group, phase, tile);
-                args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
-                for (int64_t y = 0; y < (direct ? part.rows : 1); ++y) {
-                    args.source =
-                        slot.strip + i * g_.reduced * shape_.plane + y * shape_.pitch;
-                    args.out = direct ? result_at(task.image, channel, phase, part.y + y, part.x)
-                                      : slot.stage + (i * g_.produced + from) * slot.stage_pitch;
-                    k_.strip_pixels[rows - 1](args);
-                    activate(args.out, args.out_row, rows, static_cast<int>(args.pixels));
-                }
+        const Rectangle& region = part.region;
+        args.out_row = direct ? result_plane_ : part.slot.stage_pitch;
+        args.pixels = direct ? region.columns : (region.rows - 1) * layout_.pitch + region.columns;
+        for (int64_t i = 0; i < part.task.groups * tiles_.count; ++i) {
+            const int64_t group = i / tiles_.count, tile = i % tiles_.count;
+            const int64_t rows = tiles_.stored(tile);
+            const int64_t in_stage = last_ ? group * g_.produced + tiles_.first(tile) : 0;
+            const int64_t channel =
+                (part.task.first_group + group) * g_.produced + tiles_.first(tile);
+            const float* source = part.slot.strip + group * g_.reduced * layout_.plane;
+            args.weights = weights(part.task.first_group + group, part.phase, tile);
+            args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
+            for (int64_t y = 0; y < (direct ? region.rows : 1); ++y) {
+                args.source = source + y * layout_.pitch;
+                args.out = direct ? result_at(part, channel, y)
+                                  : part.slot.stage + in_stage * part.slot.stage_pitch;
+                k_.strip_pixels[rows - 1](args);
+                activate(args.out, args.out_row, rows, static_cast<int>(args.pixels));
             }
+            if (!direct && !last_) store_planes(part, channel, rows);
         }
-        if (!direct) store_stage(task, phase, part, slot);
+        if (last_) store_pixels(part);
     }
 
     // Rows of the result where they belong, unless that wastes more lanes than a stage costs. It holds a
@@ -371,28 +306,33 @@ private:
     bool writes_rows(int64_t taps) const {
         int64_t lanes = round_up(cut_.columns, k_.lanes);
         if (lanes == k_.lanes) lanes += lanes / 4;  // a tile of one vector waits for its loads
-        return !last_ && g_.phases() == 1 && (lanes - shape_.pitch) * taps <= 8 * shape_.pitch;
+        return !last_ && g_.phases() == 1 && (lanes - layout_.pitch) * taps <= 8 * layout_.pitch;
     }
 
-    void store_stage(const Task& task, int64_t phase, const Rectangle& part,
-                     const Slot& slot) const {
-        const int64_t first = task.first_group * g_.produced, channels = task.groups * g_.produced;
-        const int64_t step = g_.x.result_step();
-        for (int64_t y = 0; y < part.rows; ++y) {
-            const float* from = slot.stage + y * shape_.pitch;
-            float* to = result_at(task.image, first, phase, part.y + y, part.x);
-            if (last_) {
-                k_.transpose(from, slot.stage_pitch, to, step * g_.result_channels(), channels,
-                             part.columns);
-                continue;
-            }
+    void store_pixels(const Part& part) const {
+        const int64_t first = part.task.first_group * g_.produced;
+        const int64_t pixel_step = g_.x.result_step() * g_.result_channels();
+        for (int64_t y = 0; y < part.region.rows; ++y) {
+            k_.transpose(part.slot.stage + y * layout_.pitch, part.slot.stage_pitch,
+                         result_at(part, first, y), pixel_step, part.task.groups * g_.produced,
+                         part.region.columns);
+        }
+    }
+
+    void store_planes(const Part& part, int64_t first, int64_t channels) const {
+        const int64_t step = g_.x.result_step(), columns = part.region.columns;
+        for (int64_t y = 0; y < part.region.rows; ++y) {
+            const float* from = part.slot.stage + y * layout_.pitch;
+            float* to = result_at(part, first, y);
             if (step == 1) {
                 k_.strip_rows(
-                    {from, slot.stage_pitch, 1, to, result_plane_, channels, 0, part.columns, 0});
+                    {from, part.slot.stage_pitch, 1, to, result_plane_, channels, 0, columns, 0});
                 continue;
             }
-            for (int64_t c = 0; c < channels; ++c, from += slot.stage_pitch, to += result_plane_) {
-                for (int64_t x = 0; x < part.columns; ++x) to[x * step] = from[x];
+            for (int64_t c = 0; c < channels; ++c) {
+                for (int64_t x = 0; x < columns; ++x) to[x * step] = from[x];
+                from += part.slot.stage_pitch;
+                to += result_plane_;
             }
         }
     }
@@ -412,7 +352,7 @@ private:
     const Gather& g_;
     const GatherCall& call_;
     const Cut& cut_;
-    const StripShape shape_;
+    const StripLayout layout_;
     const Tiles tiles_;
     const bool last_ = g_.problem.channels_last();
     const int64_t source_plane_ = g_.y.source_extent() * g_.x.source_extent();
@@ -423,7 +363,7 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     const Gather g(context.problem, pass);
     WorkspaceSize size;
-    size.per_thread = Slot(g, Cut(g)).bytes;
+    size.per_thread = Slot(context, g, Cut(g)).bytes;
     if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(context.problem);
     return size;
 }
@@ -447,7 +387,8 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
                       valid = tiles.valid(tile);
         for (int64_t t = 0; t < taps * g.reduced; ++t, packed += stored) {
             const int64_t tap = t / g.reduced, d = t % g.reduced;
-            const int64_t r = g.y.tap(py, tap / taps_x).kernel, s = g.x.tap(px, tap % taps_x).kernel;
+            const int64_t r = g.y.tap(py, tap / taps_x).kernel,
+                          s = g.x.tap(px, tap % taps_x).kernel;
             for (int64_t e = 0; e < stored; ++e) {
                 packed[e] = e < valid ? weights[g.weight_at(group, first + e, d, r, s)] : 0.0f;
             }
@@ -462,7 +403,8 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
     const int64_t others = images * cut.sets(g) * cut.column_parts();
     const int64_t wanted = execution.threads == 1 ? 1 : kRegionsPerThread * execution.threads;
     const int64_t fewest_rows = ceil_div(kFewestRegionPixels, cut.columns);
-    cut.rows = min_of(cut.rows, max_of(fewest_rows, cut.height / ceil_div(wanted, max_of(1, others))));
+    cut.rows =
+        min_of(cut.rows, max_of(fewest_rows, cut.height / ceil_div(wanted, max_of(1, others))));
     const Narrow narrow(context, g, call, cut);
     const int64_t parts = cut.column_parts(), regions = cut.regions(), sets = cut.sets(g);
     parallel_for(execution, images * sets * regions, [&](int64_t index, int slot) {
@@ -476,7 +418,7 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
         task.region.rows = share_start(cut.height, row_parts, y + 1) - task.region.y;
         task.region.x = share_start(cut.width, parts, x);
         task.region.columns = share_start(cut.width, parts, x + 1) - task.region.x;
-        narrow.run(task, Slot(g, cut, workspace.slot(slot)));
+        narrow.run(task, Slot(context, g, cut, workspace.slot(slot)));
     });
 }
 

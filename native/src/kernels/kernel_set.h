@@ -167,7 +167,7 @@ struct KernelSet {
     int lanes;
 
     int rows_tile_vectors, rows_tile_rows[kMaxTileVectors];  // [vectors - 1]
-    RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+    RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];       // [rows - 1][vectors - 1]
 
     int packed_tile_rows, packed_tile_vectors;
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];

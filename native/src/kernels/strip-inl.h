@@ -25,8 +25,8 @@ struct StripShape {
 
 // Inlined by force: a call would send the accumulators through memory.
 template <class V, int kRows, int kVectors>
-[[gnu::always_inline]] inline void store_tile(const Accumulators<V, kRows, kVectors>& acc, float* out, ptrdiff_t out_row,
-                int columns) {
+[[gnu::always_inline]] inline void store_tile(const Accumulators<V, kRows, kVectors>& acc,
+                                              float* out, ptrdiff_t out_row, int columns) {
     const int left = columns - (kVectors - 1) * V::kLanes;
 #pragma GCC unroll 14
     for (int i = 0; i < kRows; ++i, out += out_row) {
