@@ -302,7 +302,8 @@ private:
     }
 
     // Rows of the result where they belong, unless that wastes more lanes than a stage costs. It holds a
-    // region at once, the strip's columns between two rows included.
+    // region at once, the strip's columns between two rows included: 20 points lost for 27 products on rows
+    // of 56 pixels, 5 for 36.
     bool writes_rows(int64_t taps) const {
         int64_t lanes = round_up(cut_.columns, k_.lanes);
         if (lanes == k_.lanes) lanes += lanes / 4;  // a tile of one vector waits for its loads
