@@ -31,7 +31,7 @@ Row check_job(const Job& job, Problem* integers, Problem* reals) {
             row.status = status_of(status);
             return row;
         }
-        const Comparison comparison = problem->compare(job.pass, false, results);
+        const Comparison comparison = problem->compare(job.pass, false, results, row.algorithm);
         if (problem == reals) {
             row.max_error = comparison.error;
             row.error_bound = comparison.bound;

@@ -14,6 +14,16 @@ nconv_conv2d_desc parsed(const std::string& text, int32_t layout) {
     return descriptor.desc;
 }
 
+nconv_conv2d_desc fast(nconv_conv2d_desc desc) {
+    desc.math_mode = NCONV_MATH_MODE_FAST;
+    return desc;
+}
+
+nconv_conv2d_desc strict(nconv_conv2d_desc desc) {
+    desc.math_mode = NCONV_MATH_MODE_STRICT;
+    return desc;
+}
+
 std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options) {
     const char* isa = nconv_isa_name(static_cast<nconv_isa>(options.isa));
     return format_descriptor(desc) + (desc.layout == NCONV_LAYOUT_NCHW ? " nchw " : " nhwc ") +
@@ -62,7 +72,8 @@ void Coverage::expect_meaningful() const {
     EXPECT_GT(nonzero * 2, values) << "most of what was compared is zero";
 }
 
-void check_all(const nconv_conv2d_desc& desc, Data data, uint64_t* counter, Coverage* coverage) {
+void check_all(const nconv_conv2d_desc& given, Data data, uint64_t* counter, Coverage* coverage) {
+    const nconv_conv2d_desc desc = fast(given);
     Problem problem(desc, data, *counter + 1);
     for (const Variant& variant : variants(desc, counter)) {
         Convolution convolution(desc, variant.options);
@@ -74,7 +85,8 @@ void check_all(const nconv_conv2d_desc& desc, Data data, uint64_t* counter, Cove
             ASSERT_EQ(problem.run(pass, &convolution, variant.placement, accumulate, &results),
                       NCONV_STATUS_OK)
                 << describe(desc, pass, variant.options);
-            const Comparison comparison = problem.compare(pass, accumulate, results);
+            const Comparison comparison =
+                problem.compare(pass, accumulate, results, variant.algorithm);
             ASSERT_TRUE(comparison.ok)
                 << comparison.failure << "\n  " << describe(desc, pass, variant.options);
             coverage->add(problem.expected(pass).weights);

@@ -21,6 +21,10 @@ nconv_conv2d_desc parsed(const std::string& text, int32_t layout = NCONV_LAYOUT_
 
 std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options);
 
+// The descriptor in the math mode that accepts the most algorithms, and in the one that only sums directly.
+nconv_conv2d_desc fast(nconv_conv2d_desc desc);
+nconv_conv2d_desc strict(nconv_conv2d_desc desc);
+
 // One per instruction set and algorithm that accepts desc. Threads (1, 2, 3) and placements rotate
 // with *counter, so that a test over many shapes meets every combination.
 struct Variant {
@@ -41,7 +45,7 @@ struct Coverage {
     void expect_meaningful() const;
 };
 
-// Runs every pass of desc in every variant and compares with the reference.
+// Runs every pass of fast(desc) in every variant and compares with the reference.
 void check_all(const nconv_conv2d_desc& desc, Data data, uint64_t* counter, Coverage* coverage);
 
 // The path of a file in tests/shapes.

@@ -1,4 +1,4 @@
-// NaN and Inf reach exactly their window; denormals; the caller's floating-point control word.
+// In strict math NaN and Inf reach exactly their window; denormals; the caller's floating-point control word.
 #include <cfenv>
 #include <cmath>
 #include <functional>
@@ -75,7 +75,7 @@ class NonFinite : public testing::TestWithParam<const char*> {};
 TEST_P(NonFinite, InputReachesItsWindowOnly) {
     for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC})
         for (float poison : {kNan, kInf, -kInf}) {
-            const nconv_conv2d_desc d = parsed(GetParam(), layout);
+            const nconv_conv2d_desc d = strict(parsed(GetParam(), layout));
             const int64_t c = d.input_channels - 1, h = 1, w = d.input_width - 2;
             const int64_t p_size = output_height(d), q_size = output_width(d);
             const int64_t o_group = d.output_channels / d.groups;
@@ -94,7 +94,7 @@ TEST_P(NonFinite, InputReachesItsWindowOnly) {
 TEST_P(NonFinite, GradOutputReachesItsWindowOnly) {
     for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC})
         for (float poison : {kNan, kInf}) {
-            const nconv_conv2d_desc d = parsed(GetParam(), layout);
+            const nconv_conv2d_desc d = strict(parsed(GetParam(), layout));
             const int64_t o = d.output_channels - 1, p = 1, q = output_width(d) - 1;
             const int64_t c_group = d.input_channels / d.groups;
             const int64_t c_begin = o / (d.output_channels / d.groups) * c_group;
@@ -114,7 +114,7 @@ TEST_P(NonFinite, GradOutputReachesItsWindowOnly) {
 
 TEST_P(NonFinite, InputReachesItsWeightGradientsOnly) {
     for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
-        const nconv_conv2d_desc d = parsed(GetParam(), layout);
+        const nconv_conv2d_desc d = strict(parsed(GetParam(), layout));
         const int64_t c_group = d.input_channels / d.groups, o_group = d.output_channels / d.groups;
         const int64_t c = d.input_channels - 1, h = 1, w = d.input_width - 2;
         std::vector<char> reached(
@@ -160,7 +160,7 @@ TEST(Nan, PassesEveryActivation) {
 
 // Products of 2^-100 and 2^-40 are denormal, and exact.
 TEST(Denormals, AreComputedExactly) {
-    nconv_conv2d_desc desc = parsed("mb1_ic3ih6_oc17_kh3ph1");
+    nconv_conv2d_desc desc = strict(parsed("mb1_ic3ih6_oc17_kh3ph1"));
     desc.has_bias = 0;
     for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
         desc.layout = layout;

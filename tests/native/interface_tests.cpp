@@ -144,7 +144,7 @@ TEST(Plan, ForcedAlgorithmServesEveryPass) {
         RunOptions options;
         options.algorithm = name.c_str();
         for (const char* text : {"mb1_ic8ih9_oc8_kh3", "g8mb1_ic8ih9_oc8_kh3"}) {
-            Convolution convolution(parsed(text), options);
+            Convolution convolution(fast(parsed(text)), options);
             if (convolution.status() == NCONV_STATUS_UNSUPPORTED_ALGORITHM) continue;
             ASSERT_EQ(convolution.status(), NCONV_STATUS_OK);
             ++accepted;
@@ -166,14 +166,14 @@ TEST(Plan, PackedFormatsIdentifyThePacking) {
         return std::make_pair(convolution.info().forward_packed_format,
                               convolution.info().backward_input_packed_format);
     };
-    const auto base = formats("mb1_ic8ih9_oc16_kh3", 0, -1, nullptr);
-    EXPECT_EQ(base, formats("mb7_ic8ih9_oc16_kh3", 0, -1, nullptr)) << "batch";
-    EXPECT_EQ(base, formats("mb1_ic8ih30iw20_oc16_kh3kw3", 0, -1, nullptr)) << "image size";
-    EXPECT_EQ(base, formats("mb1_ic8ih9_oc16_kh3ph1", 0, -1, nullptr)) << "padding";
-    EXPECT_NE(base, formats("mb1_ic16ih9_oc8_kh3", 0, -1, nullptr)) << "channels";
-    EXPECT_NE(base, formats("mb1_ic8ih9iw9_oc16_kh1kw9", 0, -1, nullptr)) << "kernel";
-    EXPECT_NE(base, formats("mb1_ic8ih9iw9_oc16_kh9kw1", 0, -1, nullptr)) << "kernel";
-    EXPECT_NE(base, formats("mb1_ic8ih9_oc16_kh3", 1, -1, nullptr)) << "layout";
+    const auto base = formats("mb1_ic8ih9_oc16_kh3", 0, -1, "gemm");
+    EXPECT_EQ(base, formats("mb7_ic8ih9_oc16_kh3", 0, -1, "gemm")) << "batch";
+    EXPECT_EQ(base, formats("mb1_ic8ih30iw20_oc16_kh3kw3", 0, -1, "gemm")) << "image size";
+    EXPECT_EQ(base, formats("mb1_ic8ih9_oc16_kh3ph1", 0, -1, "gemm")) << "padding";
+    EXPECT_NE(base, formats("mb1_ic16ih9_oc8_kh3", 0, -1, "gemm")) << "channels";
+    EXPECT_NE(base, formats("mb1_ic8ih9iw9_oc16_kh1kw9", 0, -1, "gemm")) << "kernel";
+    EXPECT_NE(base, formats("mb1_ic8ih9iw9_oc16_kh9kw1", 0, -1, "gemm")) << "kernel";
+    EXPECT_NE(base, formats("mb1_ic8ih9_oc16_kh3", 1, -1, "gemm")) << "layout";
     EXPECT_NE(base, formats("mb1_ic8ih9_oc16_kh3", 0, -1, "reference")) << "algorithm";
 }
 

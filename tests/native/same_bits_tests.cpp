@@ -2,6 +2,7 @@
 // committed table of hashes, same_bits_golden.txt, that every build must reproduce. After a change that
 // is meant to change results, NCONV_WRITE_GOLDEN=FILE makes the first test write a new table.
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 
@@ -33,7 +34,10 @@ std::vector<Case> cases() {
         "mb1_ic16ih9_oc16oh9_kh3ph4dh3", "mb3_ic5ih7iw9_oc6_kh3kw2sh1sw2ph1pw1dh0dw1",
         "mb1_ic256ih3_oc20_kh3ph1", "mb4_ic2ih33_oc9_kh3ph1",
         // More chunks of pixels than partial sums, a 1 x 1 layer cut both ways, channels reduced in blocks.
-        "mb1_ic4ih100_oc5_kh3ph1", "mb2_ic70ih28_oc40_kh1", "mb1_ic640ih25_oc3_kh3ph4dh3"};
+        "mb1_ic4ih100_oc5_kh3ph1", "mb2_ic70ih28_oc40_kh1", "mb1_ic640ih25_oc3_kh3ph4dh3",
+        // Winograd by tiles of 4 and 2, in fast math of 6 and 5.
+        "mb2_ic40ih13iw17_oc36_kh3kw3ph1pw2", "mb1_ic64ih5_oc70_kh3ph1",
+        "fast mb1_ic33ih24_oc32_kh3ph1", "fast mb1_ic64ih10_oc40_kh3ph1"};
     const struct {
         nconv_activation activation;
         float alpha, beta;
@@ -45,7 +49,9 @@ std::vector<Case> cases() {
     size_t index = 0;
     for (const char* text : kDescriptors)
         for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
-            nconv_conv2d_desc desc = parsed(text, layout);
+            const bool is_fast = std::strncmp(text, "fast ", 5) == 0;
+            nconv_conv2d_desc desc = parsed(is_fast ? text + 5 : text, layout);
+            if (is_fast) desc = fast(desc);
             const auto& activation = kActivations[index++ % 7];
             desc.activation = activation.activation;
             desc.activation_alpha = activation.alpha;
@@ -107,7 +113,7 @@ TEST(SameBits, AsInTheCommittedTable) {
 TEST(SameBits, AcrossInstructionSetsThreadsAndAlignments) {
     const std::vector<std::string> names = algorithm_names();
     for (uint64_t i = 0; i < 60; ++i) {
-        nconv_conv2d_desc desc = random_descriptor(6, i, 2e5);
+        nconv_conv2d_desc desc = fast(random_descriptor(6, i, 2e5));
         desc.layout = static_cast<int32_t>(i % 2);
         desc.activation = static_cast<int32_t>(i / 2 % 7);
         desc.activation_alpha = 0.3f;

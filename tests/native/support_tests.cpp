@@ -117,11 +117,11 @@ TEST(Comparison, NoticesErrors) {
     Convolution convolution(small_desc());
     Results results;
     ASSERT_EQ(problem.run(NCONV_PASS_FORWARD, &convolution, {}, false, &results), NCONV_STATUS_OK);
-    ASSERT_TRUE(problem.compare(NCONV_PASS_FORWARD, false, results).ok);
+    ASSERT_TRUE(problem.compare(NCONV_PASS_FORWARD, false, results, "gemm").ok);
     for (float wrong : {std::nextafter(results.main[17], 1e9f), NAN, INFINITY}) {
         Results changed = results;
         changed.main[17] = wrong;
-        const Comparison comparison = problem.compare(NCONV_PASS_FORWARD, false, changed);
+        const Comparison comparison = problem.compare(NCONV_PASS_FORWARD, false, changed, "gemm");
         EXPECT_FALSE(comparison.ok);
         EXPECT_NE(comparison.failure.find("output[17]"), std::string::npos) << comparison.failure;
     }
@@ -130,7 +130,7 @@ TEST(Comparison, NoticesErrors) {
     const Expected& expected = reals.expected(NCONV_PASS_FORWARD).weights;
     for (double factor : {0.9, 1.2}) {
         results.main[5] = static_cast<float>(expected.values[5] + factor * expected.bounds[5]);
-        EXPECT_EQ(reals.compare(NCONV_PASS_FORWARD, false, results).ok, factor < 1);
+        EXPECT_EQ(reals.compare(NCONV_PASS_FORWARD, false, results, "gemm").ok, factor < 1);
     }
 }
 

@@ -72,7 +72,7 @@ TEST(Threads, SmallWorkspaceLowersTheCount) {
         args.execution = &execution;
         ASSERT_EQ(nconv_backward_weights(convolution.plan(), &args), NCONV_STATUS_OK);
         const Results results{weights.values(), bias.values()};
-        const Comparison comparison = problem.compare(NCONV_PASS_BACKWARD_WEIGHTS, false, results);
+        const Comparison comparison = problem.compare(NCONV_PASS_BACKWARD_WEIGHTS, false, results, "gemm");
         EXPECT_TRUE(comparison.ok) << comparison.failure;
     }
 }

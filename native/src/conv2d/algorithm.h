@@ -58,6 +58,8 @@ struct Algorithm {
     const char* name;
     // Null if the algorithm serves the pass of this problem, else the reason in words.
     const char* (*declines)(const Problem&, nconv_pass);
+    // Null, or why an algorithm further down is faster here; not asked of an algorithm forced by name.
+    const char* (*yields)(const Problem&, nconv_pass);
     WorkspaceSize (*workspace)(const Context&, nconv_pass);
     // Floats of packed weights for forward or backward_input, and their arrangement.
     CheckedSize (*packed_count)(const Context&, nconv_pass);
@@ -69,9 +71,12 @@ struct Algorithm {
                              const Execution&);
 };
 
-extern const Algorithm kDepthwise, kPointwise, kNarrow, kGemm, kReference;
+inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-constexpr int kAlgorithmCount = 5;
+extern const Algorithm kDepthwise, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
+    kWinograd6x6, kNarrow, kGemm, kReference;
+
+constexpr int kAlgorithmCount = 9;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

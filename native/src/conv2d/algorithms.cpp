@@ -5,6 +5,10 @@ namespace nconv {
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kDepthwise,
     &kPointwise,
+    &kWinograd6x6,
+    &kWinograd5x5,
+    &kWinograd4x4,
+    &kWinograd2x2,
     &kNarrow,
     &kGemm,
     &kReference,

@@ -328,7 +328,7 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call,
 
 }  // namespace
 
-const Algorithm kDepthwise = {"depthwise", declines, workspace,      packed_count,
+const Algorithm kDepthwise = {"depthwise", declines, never_yields,   workspace,       packed_count,
                               pack,        forward,  backward_input, backward_weights};
 
 }  // namespace nconv

@@ -52,7 +52,8 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 }  // namespace
 
-const Algorithm kGemm = {"gemm", declines, workspace,      packed_count,
-                         pack,   forward,  backward_input, gemm_backward_weights};
+const Algorithm kGemm = {"gemm",    declines,       never_yields,
+                         workspace, packed_count,   pack,
+                         forward,   backward_input, gemm_backward_weights};
 
 }  // namespace nconv

@@ -24,8 +24,23 @@ constexpr int64_t kMostReach = 1024;
 constexpr int64_t kMostStride = 64;
 constexpr int64_t kMostStripFloats = 1024 * 1024;
 
+Gather gather_of(const Problem& p, nconv_pass pass) {
+    return Gather(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
+}
+
 const char* declines(const Problem& p, nconv_pass pass) {
-    const Gather g(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
+    const Gather g = gather_of(p, pass);
+    if (p.kernel_taps > kMostTaps || p.kernel_taps * g.reduced > kMostTaps) {
+        return "more than 4096 products per output";
+    }
+    if (max_of(p.height.stride, p.width.stride) > kMostStride) return "a stride above 64";
+    if (max_of(reach(g.y), reach(g.x)) > kMostReach) return "a window of more than 1024 pixels";
+    if (Cut(g).strip(g).floats > kMostStripFloats) return "a strip of more than 4 MB";
+    return nullptr;
+}
+
+const char* yields(const Problem& p, nconv_pass pass) {
+    const Gather g = gather_of(p, pass);
     const bool few = g.reduced <= kMostReduced || g.produced <= kMostProduced ||
                      max_of(g.reduced, g.produced) <= kMostOfBoth;
     if (!few) return "channels enough per group for gemm";
@@ -35,16 +50,10 @@ const char* declines(const Problem& p, nconv_pass pass) {
     if (p.kernel_taps == 1 && min_of(g.reduced, g.produced) > kMostReduced) {
         return "no second tap to read the strip";
     }
-    if (p.kernel_taps > kMostTaps || p.kernel_taps * g.reduced > kMostTaps) {
-        return "more than 4096 products per output";
-    }
-    if (max_of(p.height.stride, p.width.stride) > kMostStride) return "a stride above 64";
-    if (max_of(reach(g.y), reach(g.x)) > kMostReach) return "a window of more than 1024 pixels";
     const Cut cut(g);
     if (cut.pixels_in_lanes && cut.height * cut.width < kFewestPixels) {
         return "too few pixels for the lanes";
     }
-    if (cut.strip(g).floats > kMostStripFloats) return "a strip of more than 4 MB";
     return nullptr;
 }
 
@@ -441,7 +450,8 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 }  // namespace
 
-const Algorithm kNarrow = {"narrow", declines, workspace,      packed_count,
-                           pack,     forward,  backward_input, gemm_backward_weights};
+const Algorithm kNarrow = {"narrow",  declines,       yields,
+                           workspace, packed_count,   pack,
+                           forward,   backward_input, gemm_backward_weights};
 
 }  // namespace nconv

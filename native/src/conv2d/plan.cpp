@@ -48,6 +48,8 @@ nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* fo
         const Algorithm* algorithm = kAlgorithms[i];
         if (forced != nullptr && algorithm != forced) continue;
         plan->declined[i] = algorithm->declines(context.problem, pass);
+        if (plan->declined[i] == nullptr && forced == nullptr)
+            plan->declined[i] = algorithm->yields(context.problem, pass);
         if (plan->declined[i] != nullptr) continue;
         plan->algorithm = algorithm;
         plan->workspace = algorithm->workspace(context, pass);

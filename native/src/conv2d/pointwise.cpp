@@ -216,7 +216,8 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 }  // namespace
 
-const Algorithm kPointwise = {"pointwise", declines, workspace,      packed_count,
-                              pack,        forward,  backward_input, gemm_backward_weights};
+const Algorithm kPointwise = {"pointwise", declines,       never_yields,
+                              workspace,   packed_count,   pack,
+                              forward,     backward_input, gemm_backward_weights};
 
 }  // namespace nconv

@@ -180,7 +180,7 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call, c
 
 }  // namespace
 
-const Algorithm kReference = {"reference", declines, workspace,      packed_count,
+const Algorithm kReference = {"reference", declines, never_yields,   workspace,       packed_count,
                               pack,        forward,  backward_input, backward_weights};
 
 }  // namespace nconv

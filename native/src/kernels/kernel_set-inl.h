@@ -6,6 +6,7 @@
 #include "kernels/gemm-inl.h"
 #include "kernels/kernel_set.h"
 #include "kernels/strip-inl.h"
+#include "kernels/winograd-inl.h"
 
 namespace nconv {
 
@@ -41,6 +42,22 @@ constexpr void add_strip_tiles(KernelSet& set) {
     }
 }
 
+template <class V, int kRows, int kVectors>
+constexpr void add_winograd_products(KernelSet& set) {
+    set.winograd_product[kRows - 1][kVectors - 1] = winograd_product<V, kRows, kVectors>;
+    if constexpr (kRows > 1) {
+        add_winograd_products<V, kRows - 1, kVectors>(set);
+    } else if constexpr (kVectors > 1) {
+        add_winograd_products<V, winograd_product_rows<V>(kVectors - 1), kVectors - 1>(set);
+    }
+}
+
+template <class V, int kVariant = 0>
+constexpr void add_winograd(KernelSet& set) {
+    set.winograd[kVariant] = {winograd_input<V, kVariant>, winograd_output<V, kVariant>};
+    if constexpr (kVariant + 1 < kWinogradVariants) add_winograd<V, kVariant + 1>(set);
+}
+
 template <class V>
 constexpr KernelSet make_kernel_set(nconv_isa isa) {
     using Shape = TileShape<V>;
@@ -57,6 +74,11 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.strip_pixel_rows = StripShape<V>::kPixelRows;
     add_strip_tiles<V, StripShape<V>::kChannelVectors, StripShape<V>::kPixelRows>(set);
     set.strip_rows = strip_rows<V>;
+    add_winograd<V>(set);
+    for (int v = 1; v <= Shape::kRowsTileVectors; ++v)
+        set.winograd_product_rows[v - 1] = winograd_product_rows<V>(v);
+    add_winograd_products<V, winograd_product_rows<V>(Shape::kRowsTileVectors),
+                          Shape::kRowsTileVectors>(set);
     set.depthwise_channels = depthwise_channels<V>;
     set.depthwise_pixels = depthwise_pixels<V>;
     set.depthwise_weights_channels = depthwise_weights_channels<V>;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/winograd.h"
 #include "nativeconv.h"
 
 namespace nconv {
@@ -180,6 +181,9 @@ struct KernelSet {
     StripChannels strip_channels[kMaxTileVectors];  // [vectors - 1]
     StripPixels strip_pixels[kMaxTileRows];         // [rows - 1]
     StripRows strip_rows;
+    WinogradKernel winograd[kWinogradVariants];
+    int winograd_product_rows[kMaxTileVectors];                       // [vectors - 1]
+    WinogradProduct winograd_product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
 
     DepthwiseKernel depthwise_channels, depthwise_pixels;
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;

@@ -6,6 +6,7 @@
 
 #include "descriptor.h"
 #include "fill.h"
+#include "winograd_bound.h"
 
 namespace nconv_test {
 namespace {
@@ -32,12 +33,13 @@ std::vector<float> saved_outputs(const nconv_conv2d_desc& desc, size_t count, Da
     }
 }
 
-void compare_values(const char* what, const std::vector<float>& actual, const Expected& expected,
+void compare_values(const char* what, const std::vector<float>& actual,
+                    const std::vector<double>& expected, const std::vector<double>& bounds,
                     const std::vector<float>* old_values, Comparison* comparison) {
     for (size_t i = 0; i < actual.size(); ++i) {
         const double old_value = old_values ? (*old_values)[i] : 0;
-        const double value = expected.values[i] + old_value;
-        double bound = expected.bounds.empty() ? 0 : expected.bounds[i];
+        const double value = expected[i] + old_value;
+        double bound = bounds.empty() ? 0 : bounds[i];
         // Adding to an old value is one more rounding, of the sum of both.
         if (bound > 0 && old_values)
             bound += kHalfUlp * (bound + std::fabs(old_value) + std::fabs(value));
@@ -139,15 +141,44 @@ const ExpectedGradients& Problem::expected(nconv_pass pass) {
     return result;
 }
 
-Comparison Problem::compare(nconv_pass pass, bool accumulate, const Results& results) {
+const std::vector<double>& Problem::winograd(nconv_pass pass, int tile) {
+    std::vector<double>& bounds = winograd_[{pass, tile}];
+    if (!bounds.empty()) return bounds;
+    const bool forward = pass == NCONV_PASS_FORWARD;
+    WinogradData data = {tile, {}, weights.data(), nullptr, 0, data_ == Data::kInteger};
+    for (size_t i = 0; i < (forward ? input : grad_output).size(); ++i) {
+        const double slope = forward || desc_.activation == NCONV_ACTIVATION_LINEAR
+                                 ? 1
+                                 : derivative_magnitude(desc_, output[i]);
+        data.source.push_back(std::fabs((forward ? input : grad_output)[i]) * slope);
+    }
+    if (forward) {
+        if (desc_.has_bias) data.bias = bias.data();
+    } else {
+        data.roundings = derivative_roundings(desc_);
+    }
+    bounds = winograd_bounds(desc_, pass, data);
+    const std::vector<double>& values = expected(pass).weights.values;
+    for (size_t i = 0; i < bounds.size() && forward; ++i) {
+        if (bounds[i] > 0)
+            bounds[i] = lipschitz(desc_) * bounds[i] + activation_error(desc_, values[i]);
+    }
+    return bounds;
+}
+
+Comparison Problem::compare(nconv_pass pass, bool accumulate, const Results& results,
+                            const std::string& algorithm) {
     static const char* const kNames[] = {"output", "grad_input", "grad_weights"};
-    const bool add = accumulate && pass == NCONV_PASS_BACKWARD_WEIGHTS;
+    const bool weights_pass = pass == NCONV_PASS_BACKWARD_WEIGHTS, add = accumulate && weights_pass;
     const ExpectedGradients& wanted = expected(pass);
+    const int tile = weights_pass ? 0 : winograd_tile(algorithm);
     Comparison comparison;
     comparison.ok = true;
-    compare_values(kNames[pass], results.main, wanted.weights, add ? &old_weights : nullptr,
-                   &comparison);
-    compare_values("grad_bias", results.bias, wanted.bias, add ? &old_bias : nullptr, &comparison);
+    compare_values(kNames[pass], results.main, wanted.weights.values,
+                   tile > 0 ? winograd(pass, tile) : wanted.weights.bounds,
+                   add ? &old_weights : nullptr, &comparison);
+    compare_values("grad_bias", results.bias, wanted.bias.values, wanted.bias.bounds,
+                   add ? &old_bias : nullptr, &comparison);
     return comparison;
 }
 
@@ -156,7 +187,8 @@ Comparison Problem::check(nconv_pass pass, const RunOptions& options, Placement 
     Results results;
     nconv_status status = convolution.status();
     if (status == NCONV_STATUS_OK) status = run(pass, &convolution, placement, false, &results);
-    if (status == NCONV_STATUS_OK) return compare(pass, false, results);
+    if (status == NCONV_STATUS_OK)
+        return compare(pass, false, results, convolution.algorithm(pass));
     Comparison comparison;
     comparison.failure = nconv_status_text(status);
     return comparison;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reference.h"
@@ -49,13 +50,18 @@ public:
 
     // Runs and compares with the reference, which is computed once per pass.
     Comparison check(nconv_pass pass, const RunOptions& options, Placement placement = {});
-    Comparison compare(nconv_pass pass, bool accumulate, const Results& results);
+    // algorithm: what computed the results; Winograd's have bounds of their own, also on integers.
+    Comparison compare(nconv_pass pass, bool accumulate, const Results& results,
+                       const std::string& algorithm);
     const ExpectedGradients& expected(nconv_pass pass);
 
 private:
     nconv_conv2d_desc desc_;
     Data data_;
+    const std::vector<double>& winograd(nconv_pass pass, int tile);
+
     std::map<nconv_pass, ExpectedGradients> expected_;
+    std::map<std::pair<nconv_pass, int>, std::vector<double>> winograd_;  // bounds, by tile
 };
 
 }  // namespace nconv_test

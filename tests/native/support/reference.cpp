@@ -156,25 +156,6 @@ std::vector<double> magnitudes(const std::vector<double>& values) {
     return result;
 }
 
-// f'(y) with every term's sign made positive: bounds the rounding errors made in computing f'(y).
-double derivative_magnitude(const nconv_conv2d_desc& desc, double y) {
-    switch (desc.activation) {
-        case NCONV_ACTIVATION_SIGMOID:
-            return std::fabs(y) * (1 + std::fabs(y));
-        case NCONV_ACTIVATION_TANH:
-            return 1 + y * y;
-        case NCONV_ACTIVATION_ELU:
-            return y > 0 ? 1 : std::fabs(y) + desc.activation_alpha;
-        default:
-            return std::fabs(derivative(desc, y));
-    }
-}
-
-// The roundings before the sum: 3 in f'(y), 1 in its product with grad_output.
-double derivative_roundings(const nconv_conv2d_desc& desc) {
-    return desc.activation == NCONV_ACTIVATION_LINEAR ? 0 : 4;
-}
-
 struct Gradient {
     std::vector<double> values;      // grad_output * f'(output), inside layout
     std::vector<double> magnitudes;  // empty without bounds
@@ -194,35 +175,6 @@ Gradient load_gradient(const Geometry& g, const float* grad_output, const float*
                 std::fabs(grad_output[user]) * derivative_magnitude(g.desc, y);
     });
     return result;
-}
-
-// |f(a) - f(b)| <= this * |a - b|
-double lipschitz(const nconv_conv2d_desc& desc) {
-    switch (desc.activation) {
-        case NCONV_ACTIVATION_LEAKY_RELU:
-        case NCONV_ACTIVATION_ELU:
-            return std::max(1.0, double{desc.activation_alpha});
-        case NCONV_ACTIVATION_SIGMOID:
-            return 0.25;
-        default:
-            return 1;
-    }
-}
-
-// What computing f itself may add: nothing where f only selects; one rounding for a product; four
-// units in the last place for the functions built on exp (for ELU of alpha, as exp(z) - 1 cancels).
-double activation_error(const nconv_conv2d_desc& desc, double y) {
-    switch (desc.activation) {
-        case NCONV_ACTIVATION_LEAKY_RELU:
-            return kHalfUlp * std::fabs(y);
-        case NCONV_ACTIVATION_SIGMOID:
-        case NCONV_ACTIVATION_TANH:
-            return 8 * kHalfUlp * std::fabs(y) + 1e-37;
-        case NCONV_ACTIVATION_ELU:
-            return 8 * kHalfUlp * std::max(std::fabs(y), y < 0 ? desc.activation_alpha : 0.0);
-        default:
-            return 0;
-    }
 }
 
 }  // namespace
@@ -265,6 +217,52 @@ double derivative(const nconv_conv2d_desc& desc, double y) {
         default:
             return 1;
     }
+}
+
+double lipschitz(const nconv_conv2d_desc& desc) {
+    switch (desc.activation) {
+        case NCONV_ACTIVATION_LEAKY_RELU:
+        case NCONV_ACTIVATION_ELU:
+            return std::max(1.0, double{desc.activation_alpha});
+        case NCONV_ACTIVATION_SIGMOID:
+            return 0.25;
+        default:
+            return 1;
+    }
+}
+
+// What computing f itself may add: nothing where f only selects; one rounding for a product; four
+// units in the last place for the functions built on exp (for ELU of alpha, as exp(z) - 1 cancels).
+double activation_error(const nconv_conv2d_desc& desc, double y) {
+    switch (desc.activation) {
+        case NCONV_ACTIVATION_LEAKY_RELU:
+            return kHalfUlp * std::fabs(y);
+        case NCONV_ACTIVATION_SIGMOID:
+        case NCONV_ACTIVATION_TANH:
+            return 8 * kHalfUlp * std::fabs(y) + 1e-37;
+        case NCONV_ACTIVATION_ELU:
+            return 8 * kHalfUlp * std::max(std::fabs(y), y < 0 ? desc.activation_alpha : 0.0);
+        default:
+            return 0;
+    }
+}
+
+double derivative_magnitude(const nconv_conv2d_desc& desc, double y) {
+    switch (desc.activation) {
+        case NCONV_ACTIVATION_SIGMOID:
+            return std::fabs(y) * (1 + std::fabs(y));
+        case NCONV_ACTIVATION_TANH:
+            return 1 + y * y;
+        case NCONV_ACTIVATION_ELU:
+            return y > 0 ? 1 : std::fabs(y) + desc.activation_alpha;
+        default:
+            return std::fabs(derivative(desc, y));
+    }
+}
+
+// The roundings before the sum: 3 in f'(y), 1 in its product with grad_output.
+double derivative_roundings(const nconv_conv2d_desc& desc) {
+    return desc.activation == NCONV_ACTIVATION_LINEAR ? 0 : 4;
 }
 
 Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, const float* weights,

@@ -41,6 +41,14 @@ ExpectedGradients reference_backward_weights(const nconv_conv2d_desc& desc, cons
 double activate(const nconv_conv2d_desc& desc, double z);
 double derivative(const nconv_conv2d_desc& desc, double y);
 
+// The parts of a bound that the activation is responsible for. |f(a) - f(b)| <= lipschitz * |a - b|;
+// activation_error: what computing f itself may add; derivative_magnitude: f'(y) with every term's sign made
+// positive, which its derivative_roundings are relative to.
+double lipschitz(const nconv_conv2d_desc& desc);
+double activation_error(const nconv_conv2d_desc& desc, double y);
+double derivative_magnitude(const nconv_conv2d_desc& desc, double y);
+double derivative_roundings(const nconv_conv2d_desc& desc);
+
 }  // namespace nconv_test
 
 #endif  // NATIVECONV_TESTS_NATIVE_SUPPORT_REFERENCE_H

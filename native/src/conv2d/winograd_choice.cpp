@@ -1,0 +1,112 @@
+// When a Winograd algorithm applies and when it pays.
+#include "conv2d/winograd.h"
+
+namespace nconv {
+namespace {
+
+// Cycles, measured on Zen 5 with 64 channels at 56 x 56 and 512 at 28 x 28 and 7 x 7. A point of a vector of
+// channels of a tile: its transforms, mostly stores that miss L1 and loads that hit L2; in NCHW a pixel is
+// transposed too.
+constexpr double kInputPoint = 5.1, kOutputPoint = 3.4, kPlanePixel = 5.0;
+constexpr double kMultiplyAdds = 2 * 0.97, kLatency = 4;
+constexpr double kTileEnds = 20;  // entry, exit and stores of a register tile
+constexpr int64_t kTileVectors = 4;
+// Bytes of weights a cycle, from L2, L3 and memory.
+constexpr double kNearBytes = 400, kFarBytes = 90, kFarthestBytes = 20;
+constexpr double kNear = 1 << 20, kFar = 20 << 20;
+
+constexpr int64_t kPassTiles = 28;  // tiles to a pass over the weights
+
+double winograd_weights_bytes(const WinogradVariant& w, int64_t reduced, int64_t produced) {
+    return sizeof(float) * w.tile * w.tile * static_cast<double>(reduced) *
+           static_cast<double>(produced);
+}
+
+double vectors(int64_t channels) { return static_cast<double>(ceil_div(channels, kVirtualLanes)); }
+
+// rows x depth times depth x columns in register tiles of up to four vectors: a step takes its multiply-adds,
+// two a cycle, or its loads, two a cycle, or the latency of a multiply-add.
+double products_cost(int64_t rows, int64_t depth, int64_t columns) {
+    double cost = 0;
+    int64_t left = ceil_div(columns, kVirtualLanes);
+    for (int64_t v = kTileVectors; v > 0; --v) {
+        const int64_t blocks = left / v;
+        left -= blocks * v;
+        const int64_t tiles = ceil_div(rows, min_of(12, 24 / v));
+        const double height = static_cast<double>(rows) / static_cast<double>(tiles);
+        const double width = static_cast<double>(v);
+        double step = height * width / kMultiplyAdds;
+        if (step < (height + width) / 2) step = (height + width) / 2;
+        if (step < kLatency) step = kLatency;
+        cost +=
+            static_cast<double>(blocks * tiles) * (static_cast<double>(depth) * step + kTileEnds);
+    }
+    return cost;
+}
+
+// Per image, and the same in both layouts, so that neither the batch nor the layout changes the bits; only
+// where the weights come from memory does it count how many images share a pass over them.
+double pass_cost(const Problem& p, nconv_pass pass, int variant) {
+    const WinogradVariant& w = kWinograd[variant];
+    const bool forward = pass == NCONV_PASS_FORWARD;
+    const int64_t reduced = forward ? p.group_inputs : p.group_outputs;
+    const int64_t produced = forward ? p.group_outputs : p.group_inputs;
+    const int64_t tiles = ceil_div(forward ? p.height.output : p.height.input, w.output) *
+                          ceil_div(forward ? p.width.output : p.width.input, w.output);
+    const int64_t images =
+        winograd_weights_bytes(w, reduced, produced) > kFar ? max_of(1, p.batch) : 1;
+    const double passes = static_cast<double>(ceil_div(images * tiles, kPassTiles));
+    return winograd_block_cost(w, tiles, reduced, produced, false) +
+           passes / static_cast<double>(images) *
+               winograd_weights_cost(w, reduced, produced, produced);
+}
+
+double direct_cost(const Problem& p, nconv_pass pass) {
+    const bool forward = pass == NCONV_PASS_FORWARD;
+    return products_cost(forward ? p.output_pixels : p.input_pixels,
+                         kKernel * kKernel * (forward ? p.group_inputs : p.group_outputs),
+                         forward ? p.group_outputs : p.group_inputs);
+}
+
+}  // namespace
+
+double winograd_block_cost(const WinogradVariant& w, int64_t tiles, int64_t reduced,
+                           int64_t produced, bool planes) {
+    const double points = w.tile * w.tile, t = static_cast<double>(tiles);
+    const double transposed = planes ? kPlanePixel * w.output * w.output : 0;
+    const double products = points * products_cost(tiles, reduced, produced);
+    return products + t * (vectors(reduced) * (kInputPoint * points + transposed) +
+                           vectors(produced) * (kOutputPoint * points + transposed));
+}
+
+double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t all_produced,
+                             int64_t produced) {
+    const double all = winograd_weights_bytes(w, reduced, all_produced);
+    const double rate = all <= kNear ? kNearBytes : all <= kFar ? kFarBytes : kFarthestBytes;
+    return winograd_weights_bytes(w, reduced, produced) / rate;
+}
+
+const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
+    const auto fits = [](const Axis& a) {
+        return a.kernel == kKernel && a.stride == 1 && a.dilation == 1;
+    };
+    if (!fits(p.height) || !fits(p.width)) return "not a 3 x 3 kernel of stride and dilation 1";
+    if (p.math_mode == NCONV_MATH_MODE_STRICT) return "strict math sums directly";
+    if (kWinograd[variant].output > 4 && p.math_mode != NCONV_MATH_MODE_FAST)
+        return "its error needs fast math";
+    return nullptr;
+}
+
+// The variants are listed from the largest tile to the smallest; of equal ones the smaller is more exact.
+const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
+    const double cost = pass_cost(p, pass, variant);
+    if (cost >= direct_cost(p, pass)) return "direct summation is faster";
+    for (int other = 0; other < kWinogradVariants; ++other) {
+        if (other == variant || winograd_declines(p, pass, other) != nullptr) continue;
+        if (pass_cost(p, pass, other) < cost) return "tiles of another size are faster";
+    }
+    return nullptr;
+}
+
+}  // namespace nconv

@@ -1,0 +1,73 @@
+// The minimal filtering algorithms F(m x m, 3 x 3) of Winograd ("Arithmetic Complexity of Computations",
+// 1980; for convolution: Lavin and Gray, 2016) as data: their interpolation points. Everything else, the
+// three transforms and the weights' scale, follows from the points (Toom and Cook).
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace nconv {
+
+// Tiles of m x m outputs from n x n inputs, n = m + 2. The points are 0, pairs +-p, and infinity if n is
+// even.
+struct WinogradPair {
+    double point, square;
+};
+struct WinogradVariant {
+    int output, tile, pairs;
+    WinogradPair pair[3];
+};
+
+// Measured error against double, relative to that of direct summation, is in nativeconv.h. Points of
+// 4 x 4: +-sqrt(1/2), +-sqrt(2) have half the error of +-1, +-2 at the same speed. Those of 5 x 5 were found
+// by search: 0, +-1, +-2, 1/2 has twice their error. Nothing found makes 6 x 6 as good as 4 x 4.
+constexpr int kWinogradVariants = 4;
+constexpr WinogradVariant kWinograd[kWinogradVariants] = {
+    {2, 4, 1, {{1.0, 1.0}}},
+    {4, 6, 2, {{0.70710678118654752440, 0.5}, {1.41421356237309504880, 2.0}}},
+    {5, 7, 3, {{0.5625, 0.31640625}, {1.15625, 1.3369140625}, {3.375, 11.390625}}},
+    {6, 8, 3, {{1.0, 1.0}, {2.0, 4.0}, {0.5, 0.25}}},
+};
+constexpr int kMaxWinogradTile = 8;
+constexpr int kMaxWinogradOutput = 6;
+
+// One tile's window, channels in lanes: source[y * row_pitch + x * pixel_pitch + c].
+//   out[(i * n + j) * out_point + c] = sum over y, x of B[i][y] B[j][x] source[y][x][c]
+struct WinogradInputArgs {
+    const float* source;
+    ptrdiff_t row_pitch, pixel_pitch;
+    int64_t channels;
+    float* out;
+    ptrdiff_t out_point;
+};
+
+// The inverse of one tile, channels in lanes. sums is readable up to a whole vector.
+//   out[y][x][c] = init[c] + sum over i, j of A[y][i] A[x][j] sums[(i * n + j) * sums_point + c]
+struct WinogradOutputArgs {
+    const float* sums;
+    ptrdiff_t sums_point;
+    const float* init;  // `channels` values or null
+    float* out;
+    ptrdiff_t row_pitch, pixel_pitch;
+    int rows, columns;  // of the outputs, at most m: the last tiles reach over the edge
+    int64_t channels;
+};
+
+// The product of one point, produced channels in lanes, both operands walked by constant steps:
+//   out[i * out_row + j] = sum over k < depth of a[i * a_row + k] * b[k][j], j < vectors * lanes
+struct WinogradProductArgs {
+    const float* a;
+    ptrdiff_t a_row;
+    const float* b;
+    int64_t depth;
+    float* out;
+    ptrdiff_t out_row;
+};
+using WinogradProduct = void (*)(const WinogradProductArgs&);
+
+struct WinogradKernel {
+    void (*input)(const WinogradInputArgs&);
+    void (*output)(const WinogradOutputArgs&);
+};
+
+}  // namespace nconv
