@@ -229,7 +229,7 @@ void multiply_phase(const Context& context, const Gather& g, const Block& block,
     const float* panel = block.packed +
                          g.reduced * (g.taps_before(phase) * padded + taps * block.e0) +
                          block.from * stored;
-    const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows);
+    const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows[vectors - 1]);
     const bool whole = block.from + block.depth == g.reduced;
     int64_t first = 0;
     do {

@@ -11,6 +11,8 @@ constexpr double kInputPoint = 5.1, kOutputPoint = 3.4, kPlanePixel = 5.0;
 constexpr double kMultiplyAdds = 2 * 0.97, kLatency = 4;
 constexpr double kTileEnds = 20;  // entry, exit and stores of a register tile
 constexpr int64_t kTileVectors = 4;
+constexpr double kNarrowShare =
+    0.5;  // of the multiply-adds narrow reaches where few channels are produced
 // Bytes of weights a cycle, from L2, L3 and memory.
 constexpr double kNearBytes = 400, kFarBytes = 90, kFarthestBytes = 20;
 constexpr double kNear = 1 << 20, kFar = 20 << 20;
@@ -61,11 +63,16 @@ double pass_cost(const Problem& p, nconv_pass pass, int variant) {
                winograd_weights_cost(w, reduced, produced, produced);
 }
 
+// In tiles with channels in lanes, or by the narrow algorithm, which fills its lanes whatever the channels.
 double direct_cost(const Problem& p, nconv_pass pass) {
     const bool forward = pass == NCONV_PASS_FORWARD;
-    return products_cost(forward ? p.output_pixels : p.input_pixels,
-                         kKernel * kKernel * (forward ? p.group_inputs : p.group_outputs),
-                         forward ? p.group_outputs : p.group_inputs);
+    const int64_t pixels = forward ? p.output_pixels : p.input_pixels;
+    const int64_t depth = kKernel * kKernel * (forward ? p.group_inputs : p.group_outputs);
+    const int64_t produced = forward ? p.group_outputs : p.group_inputs;
+    const double tiles = products_cost(pixels, depth, produced);
+    const double narrow = static_cast<double>(pixels) * static_cast<double>(depth * produced) /
+                          (kVirtualLanes * kMultiplyAdds * kNarrowShare);
+    return produced <= kVirtualLanes / 2 && narrow < tiles ? narrow : tiles;
 }
 
 }  // namespace

@@ -10,8 +10,13 @@ namespace nconv {
 
 template <class V>
 struct TileShape {
-    static constexpr int kRowsTileRows = 6;
     static constexpr int kRowsTileVectors = V::kRegisters >= 32 ? 4 : 2;
+    // Fewer vectors leave registers for more rows: a load of weights is used more often, and 6 x 1 waited
+    // for its sums.
+    static constexpr int rows_tile_rows(int vectors) {
+        if (vectors == 1) return 12;
+        return V::kRegisters < 32 ? 6 : vectors == 2 ? 12 : vectors == 3 ? 8 : 6;
+    }
     static constexpr int kPackedTileRows = V::kRegisters >= 32 ? 12 : 6;
     static constexpr int kPackedTileVectors = 2;
 };

@@ -5,17 +5,20 @@
 #include "kernels/depthwise-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/kernel_set.h"
+#include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
 
 namespace nconv {
 
 template <class V, int kRows, int kVectors>
 constexpr void add_rows_tiles(KernelSet& set) {
+    constexpr int kMost = TileShape<V>::rows_tile_rows(kVectors);
+    if (kRows == kMost) set.rows_tile_rows[kVectors - 1] = kMost;
     set.rows_tile[kRows - 1][kVectors - 1] = rows_tile<V, kRows, kVectors>;
-    if constexpr (kVectors > 1) {
-        add_rows_tiles<V, kRows, kVectors - 1>(set);
-    } else if constexpr (kRows > 1) {
-        add_rows_tiles<V, kRows - 1, TileShape<V>::kRowsTileVectors>(set);
+    if constexpr (kRows > 1) {
+        add_rows_tiles<V, kRows - 1, kVectors>(set);
+    } else if constexpr (kVectors > 1) {
+        add_rows_tiles<V, TileShape<V>::rows_tile_rows(kVectors - 1), kVectors - 1>(set);
     }
 }
 
@@ -27,6 +30,15 @@ constexpr void add_packed_tiles(KernelSet& set) {
         add_packed_tiles<V, kRows, kVectors - 1>(set);
     } else if constexpr (kRows > 1) {
         add_packed_tiles<V, kRows - 1, TileShape<V>::kPackedTileVectors>(set);
+    }
+}
+
+template <class V, int kVectors, int kRows>
+constexpr void add_strip_tiles(KernelSet& set) {
+    set.strip_channels[kVectors - 1] = strip_channels<V, kVectors>;
+    set.strip_pixels[kRows - 1] = strip_pixels<V, kRows>;
+    if constexpr (kVectors > 1 || kRows > 1) {
+        add_strip_tiles<V, (kVectors > 1 ? kVectors - 1 : 1), (kRows > 1 ? kRows - 1 : 1)>(set);
     }
 }
 
@@ -52,13 +64,16 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     KernelSet set = {};
     set.isa = isa;
     set.lanes = V::kLanes;
-    set.rows_tile_rows = Shape::kRowsTileRows;
     set.rows_tile_vectors = Shape::kRowsTileVectors;
-    add_rows_tiles<V, Shape::kRowsTileRows, Shape::kRowsTileVectors>(set);
+    add_rows_tiles<V, Shape::rows_tile_rows(Shape::kRowsTileVectors), Shape::kRowsTileVectors>(set);
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
     if constexpr (Shape::kPackedTileRows <= V::kLanes) set.packed_column = packed_column<V>;
+    set.strip_channel_vectors = StripShape<V>::kChannelVectors;
+    set.strip_pixel_rows = StripShape<V>::kPixelRows;
+    add_strip_tiles<V, StripShape<V>::kChannelVectors, StripShape<V>::kPixelRows>(set);
+    set.strip_rows = strip_rows<V>;
     add_winograd<V>(set);
     for (int v = 1; v <= Shape::kRowsTileVectors; ++v)
         set.winograd_product_rows[v - 1] = winograd_product_rows<V>(v);

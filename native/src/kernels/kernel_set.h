@@ -76,6 +76,48 @@ struct ColumnArgs {
 };
 using ColumnKernel = void (*)(const ColumnArgs&);
 
+// A run of outputs of the narrow algorithm: every one is a sum over a table of offsets from its first
+// source, in the table's order. Channels in lanes, pixels source_step apart:
+//   out[i * out_step + j] = init[j] + sum over t of source[i * source_step + offsets[t]] * weights[t][j]
+struct StripChannelsArgs {
+    const float* source;
+    ptrdiff_t source_step;
+    const ptrdiff_t* offsets;
+    int64_t taps;
+    const float* weights;  // [taps][vectors * lanes]
+    const float* init;     // null: zeros
+    float* out;
+    ptrdiff_t out_step;
+    int64_t pixels;
+    int columns;  // valid ones; at most vectors * lanes
+};
+using StripChannels = void (*)(const StripChannelsArgs&);
+
+// Pixels in lanes, channels in rows; whole vectors of the source are read:
+//   out[i * out_row + j] = init[i] + sum over t of weights[t][i] * source[offsets[t] + j]
+struct StripPixelsArgs {
+    const float* source;
+    const ptrdiff_t* offsets;
+    int64_t taps;
+    const float* weights;  // [taps][rows]
+    const float* init;     // null: zeros
+    float* out;
+    ptrdiff_t out_row;
+    int64_t pixels;
+};
+using StripPixels = void (*)(const StripPixelsArgs&);
+
+// Rows of planes with zeros around: `before` of them, then count values source_step apart, then `after`.
+struct StripRowsArgs {
+    const float* source;
+    ptrdiff_t source_row, source_step;
+    float* to;
+    ptrdiff_t to_row;
+    int64_t rows;
+    int64_t before, count, after;
+};
+using StripRows = void (*)(const StripRowsArgs&);
+
 // One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
 struct DepthwiseTap {
     const float* source;
@@ -136,8 +178,8 @@ struct KernelSet {
     nconv_isa isa;
     int lanes;
 
-    int rows_tile_rows, rows_tile_vectors;
-    RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+    int rows_tile_vectors, rows_tile_rows[kMaxTileVectors];  // [vectors - 1]
+    RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];       // [rows - 1][vectors - 1]
 
     int packed_tile_rows, packed_tile_vectors;
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
@@ -146,6 +188,10 @@ struct KernelSet {
 
     ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
 
+    int strip_channel_vectors, strip_pixel_rows;
+    StripChannels strip_channels[kMaxTileVectors];  // [vectors - 1]
+    StripPixels strip_pixels[kMaxTileRows];         // [rows - 1]
+    StripRows strip_rows;
     WinogradKernel winograd[kWinogradVariants];
     int winograd_product_rows[kMaxTileVectors];                       // [vectors - 1]
     WinogradProduct winograd_product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
