@@ -22,8 +22,13 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     constexpr int64_t kStripPixels = 1 << 14;
     const bool small =
         p.input_pixels + p.output_pixels <= kStripPixels && p.input_channels >= lanes;
-    const bool short_rows = g.x.result_extent() * 2 <= lanes || p.width.stride > 1;
-    return small && short_rows ? DepthwiseWay::kStrips : DepthwiseWay::kPlanes;
+    // Transposing costs less than masks, shifted loads and a broadcast for each row save: with many taps,
+    // and always where the registers hold no tile for a size of kernel.
+    constexpr int64_t kManyTaps = 25;
+    const bool transposes = g.x.result_extent() * 2 <= lanes || p.width.stride > 1 ||
+                            p.kernel_taps >= kManyTaps ||
+                            context.kernels->depthwise_plane.fixed[0].kernel == nullptr;
+    return small && transposes ? DepthwiseWay::kStrips : DepthwiseWay::kPlanes;
 }
 
 int64_t interleaved_period(const Context& context) {

@@ -13,7 +13,7 @@ enum class DepthwiseWay {
     kChannels,     // NHWC, channels in lanes
     kInterleaved,  // NHWC with few channels: the elements of a row in lanes
     kPlanes,       // NCHW, pixels of a plane in lanes
-    kStrips,       // NCHW with short or strided rows: blocks of planes transposed to kChannels
+    kStrips,       // NCHW where masks cost more than transposing blocks of planes to kChannels
 };
 DepthwiseWay depthwise_way(const Context&, const Gather&);
 

@@ -1,4 +1,4 @@
-// Depthwise gathers with channels in lanes: NHWC, and NCHW with short rows by transposed blocks of planes.
+// Depthwise gathers with channels in lanes: NHWC, and NCHW by transposed blocks of planes.
 #include "conv2d/depthwise.h"
 #include "conv2d/lines.h"
 #include "conv2d/planes.h"
