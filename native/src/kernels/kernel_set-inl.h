@@ -82,12 +82,14 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     add_winograd_products<V, winograd_product_rows<V>(Shape::kRowsTileVectors),
                           Shape::kRowsTileVectors>(set);
     set.depthwise_channels_rows = DepthwiseTile<V>::kRows;
-    set.depthwise_channels[0] = {3, 1, depthwise_channels<V, 3, 1>};
-    set.depthwise_channels[1] = {3, 2, depthwise_channels<V, 3, 2>};
-    set.depthwise_channels[2] = {5, 1, depthwise_channels<V, 5, 1>};
-    set.depthwise_channels[3] = {5, 2, depthwise_channels<V, 5, 2>};
-    set.depthwise_channels[4] = {7, 1, depthwise_channels<V, 7, 1>};
-    set.depthwise_channels[5] = {7, 2, depthwise_channels<V, 7, 2>};
+    if constexpr (V::kLanes > 1) {  // one lane gains nothing by tiles of its own: 150 KB
+        set.depthwise_channels[0] = {3, 1, depthwise_channels<V, 3, 1>};
+        set.depthwise_channels[1] = {3, 2, depthwise_channels<V, 3, 2>};
+        set.depthwise_channels[2] = {5, 1, depthwise_channels<V, 5, 1>};
+        set.depthwise_channels[3] = {5, 2, depthwise_channels<V, 5, 2>};
+        set.depthwise_channels[4] = {7, 1, depthwise_channels<V, 7, 1>};
+        set.depthwise_channels[5] = {7, 2, depthwise_channels<V, 7, 2>};
+    }
     set.depthwise_channels_any = depthwise_channels_any<V>;
     set.depthwise_plane = depthwise_pixels_list<V, true>();
     set.depthwise_interleaved = depthwise_pixels_list<V, false>();
