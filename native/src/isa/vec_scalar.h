@@ -8,6 +8,29 @@
 
 namespace nconv {
 
+// a * b + c, rounded once. Without an instruction for it not by the C library: MinGW's fmaf rounds twice, and
+// glibc's costs a call. The product is exact in double; the sum is rounded to odd there (its last bit is set
+// if anything was lost), so that rounding it to float is right (Boldo and Melquiond, "Emulation of a FMA and
+// Correctly Rounded Sums", 2008).
+template <class Float>
+Float multiply_add_scalar(Float a, Float b, Float c) {
+#if defined(__FP_FAST_FMAF)
+    return fmaf(a, b, c);
+#else
+    const double product = static_cast<double>(a) * b, term = c;
+    double sum = product + term;
+    const double rest = sum - product;
+    const double lost = (product - (sum - rest)) + (term - rest);
+    if (lost < 0 || lost > 0) {  // false also where the sum is infinite or NaN
+        int64_t bits;
+        memcpy(&bits, &sum, sizeof bits);
+        if ((bits & 1) == 0) bits += (lost > 0) == (sum > 0) ? 1 : -1;
+        memcpy(&sum, &bits, sizeof bits);
+    }
+    return static_cast<Float>(sum);
+#endif
+}
+
 struct VecScalar {
     using Reg = float;
     using Mask = bool;
@@ -25,7 +48,9 @@ struct VecScalar {
     // Lanes outside of the mask are not read, and are zero.
     static Reg load_where(Mask m, const float* p) { return m ? *p : 0.0f; }
     // a * b + c, and c outside of the mask.
-    static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return m ? fmaf(a, b, c) : c; }
+    static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
+        return m ? multiply_add_scalar(a, b, c) : c;
+    }
     // a and b become the halves of a[0], b[0], a[1], b[1] ...
     static void interleave(Reg&, Reg&) {}
     // The opposite.
@@ -34,7 +59,7 @@ struct VecScalar {
     static void store_partial(float* p, Reg v, int count) {
         if (count > 0) *p = v;
     }
-    static Reg fma(Reg a, Reg b, Reg c) { return fmaf(a, b, c); }
+    static Reg fma(Reg a, Reg b, Reg c) { return multiply_add_scalar(a, b, c); }
     static Reg add(Reg a, Reg b) { return a + b; }
     static Reg sub(Reg a, Reg b) { return a - b; }
     static Reg mul(Reg a, Reg b) { return a * b; }
