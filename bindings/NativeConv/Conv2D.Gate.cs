@@ -109,7 +109,8 @@ public sealed partial class Conv2D
         _plans.Find(batch, height, width)
         ?? _plans.Add(LayerPlan.Create(InputChannels, Filters, Options, batch, height, width));
 
-    internal Call Begin(Conv2DShape shape, bool forward, bool gradInput)
+    // backward: the gradients by weights and bias are wanted too, unless frozen.
+    internal Call Begin(Conv2DShape shape, bool forward, bool backward, bool gradInput)
     {
         lock (_gate)
         {
@@ -130,7 +131,7 @@ public sealed partial class Conv2D
                     plan.WorkspaceBytes(ConvolutionPass.BackwardInput, threads));
             }
 
-            if (!forward && _trainable)
+            if (backward && _trainable)
             {
                 bytes = Math.Max(
                     bytes,

@@ -182,7 +182,7 @@ public sealed partial class Conv2D : IDisposable
         Span<float> output,
         ReadOnlySpan<float> residual = default)
     {
-        using Call call = Begin(shape, forward: true, gradInput: false);
+        using Call call = Begin(shape, forward: true, backward: false, gradInput: false);
         call.Plan.Forward(
             input,
             call.Packed!,
@@ -238,7 +238,11 @@ public sealed partial class Conv2D : IDisposable
         Span<float> gradInput,
         bool accumulate = true)
     {
-        using Call call = Begin(shape, forward: false, gradInput: !gradInput.IsEmpty);
+        using Call call = Begin(
+            shape,
+            forward: false,
+            backward: true,
+            gradInput: !gradInput.IsEmpty);
 
         // Both passes check their own arguments; here everything is checked before the first one
         // writes.
@@ -330,7 +334,7 @@ public sealed partial class Conv2D : IDisposable
         ReadOnlySpan<float> gradOutput,
         Span<float> gradResidual)
     {
-        using Call call = Begin(shape, forward: false, gradInput: false);
+        using Call call = Begin(shape, forward: false, backward: false, gradInput: false);
         call.Plan.BackwardResidual(gradOutput, output, gradResidual, Options.MaxThreads);
     }
 

@@ -9,7 +9,7 @@ namespace NativeConv;
 /// cache, and the collector does not move or clear them.
 /// <para>
 /// A buffer that is disposed is kept and handed out again, already touched: the first touch of new
-/// memory, a new array's as well, costs about 1.3 us per 4096 bytes, 250 to 320 us for an output of
+/// memory, a new array's as well, costs about 1.3 us per 4096 bytes, 250 to 370 us for an output of
 /// 1 MB, often more than the convolution. <see cref="NativeConvRuntime.TrimBuffers"/> gives back
 /// what is kept.
 /// </para>

@@ -68,7 +68,11 @@ public class ConcurrencyTests
         float[] weights = Fill.Integers(conv.Weights.Length, 9);
         Thread change = new(() => conv.SetWeights(weights));
         Thread pass = new(() => conv.Forward(shape, new float[shape.InputLength]));
-        Conv2D.Call running = conv.Begin(shape, forward: true, gradInput: false);
+        Conv2D.Call running = conv.Begin(
+            shape,
+            forward: true,
+            backward: false,
+            gradInput: false);
         change.Start();
         Assert.False(change.Join(100));
         pass.Start();
@@ -85,7 +89,11 @@ public class ConcurrencyTests
     {
         Conv2D conv = new(2, 3);
         Conv2DShape shape = conv.GetShape(1, 4, 4);
-        Conv2D.Call running = conv.Begin(shape, forward: true, gradInput: false);
+        Conv2D.Call running = conv.Begin(
+            shape,
+            forward: true,
+            backward: false,
+            gradInput: false);
         ConvolutionPlan plan = running.Plan;
         conv.Dispose();
         float[] input = Fill.Integers(shape.InputLength, 10);

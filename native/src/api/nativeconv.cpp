@@ -61,10 +61,15 @@ bool holds_packed(const void* data, int64_t bytes, int64_t needed) {
     return holds_bytes(data, bytes, needed) && reinterpret_cast<uintptr_t>(data) % kElement == 0;
 }
 
-nconv_status read_execution(const Plan& plan, const nconv_execution* execution, Execution* result) {
+// Of what a pass without sums reads and writes.
+constexpr int64_t kBytesPerNanosecond = 32;
+
+// nanoseconds: what the call will take about, on one thread.
+nconv_status read_execution(int64_t nanoseconds, const nconv_execution* execution,
+                            Execution* result) {
     result->threads = default_threads();
     if (execution == nullptr) {
-        result->threads = worthwhile_threads(result->threads, plan.nanoseconds);
+        result->threads = worthwhile_threads(result->threads, nanoseconds);
         return NCONV_STATUS_OK;
     }
     if (execution->struct_size != sizeof(nconv_execution)) return NCONV_STATUS_INVALID_EXECUTION;
@@ -77,7 +82,7 @@ nconv_status read_execution(const Plan& plan, const nconv_execution* execution, 
     result->parallel_context = execution->parallel_context;
     // Only the caller knows what threads of its own cost.
     if (result->parallel_for == nullptr) {
-        result->threads = worthwhile_threads(result->threads, plan.nanoseconds);
+        result->threads = worthwhile_threads(result->threads, nanoseconds);
     }
     return NCONV_STATUS_OK;
 }
@@ -252,7 +257,7 @@ nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* arg
     }
     const nconv_forward_args& a = *args;
     Execution execution;
-    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
+    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
@@ -294,7 +299,7 @@ nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_i
     }
     const nconv_backward_input_args& a = *args;
     Execution execution;
-    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
+    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
@@ -335,7 +340,7 @@ nconv_status nconv_backward_weights(const nconv_plan* plan,
     const nconv_backward_weights_args& a = *args;
     if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
     Execution execution;
-    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
+    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
@@ -391,10 +396,11 @@ nconv_status nconv_backward_residual(const nconv_plan* plan,
     }
     const nconv_backward_residual_args& a = *args;
     Execution execution;
-    const nconv_status status = read_execution(plan->plan, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
     const Context& context = plan->plan.context;
     const Problem& p = context.problem;
+    const nconv_status status = read_execution(p.output_count * 3 * kElement / kBytesPerNanosecond,
+                                               a.execution, &execution);
+    if (status != NCONV_STATUS_OK) return status;
     if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
         return NCONV_STATUS_INVALID_GRAD_OUTPUT;
     }

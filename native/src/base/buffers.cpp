@@ -39,6 +39,7 @@ class Pool {
 public:
     // A block of exactly that class, the one freed last; no pages if there is none.
     Block take(uint64_t bytes) {
+        handle_fork();
         lock_.lock();
         Block found = {};
         for (int i = count_; i-- > 0 && found.pages == nullptr;) {
@@ -51,10 +52,6 @@ public:
     // Keeps a block, and gives back the ones freed first where there is no room for all.
     void put(Block block) {
         lock_.lock();
-        if (!fork_handled_) {
-            run_in_forked_child<reset_pool>();
-            fork_handled_ = true;
-        }
         if (static_cast<int64_t>(block.bytes) > max_bytes_) {
             lock_.unlock();
             unmap_pages(block.pages, block.bytes);
@@ -97,6 +94,11 @@ public:
 private:
     static void reset_pool();
 
+    // Before the lock is first taken, so that no child inherits it locked.
+    void handle_fork() {
+        if (!fork_handled_.exchange(true)) run_in_forked_child<reset_pool>();
+    }
+
     Block remove(int index) {
         const Block block = blocks_[index];
         --count_;
@@ -116,7 +118,7 @@ private:
     }
 
     Mutex lock_;
-    bool fork_handled_ = false;
+    std::atomic<bool> fork_handled_{false};
     int count_ = 0;
     int64_t bytes_ = 0;
     int64_t max_bytes_ = kDefaultMaxBytes;

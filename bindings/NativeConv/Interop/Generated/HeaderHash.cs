@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "a10f0315e6c1140c8162d6a4ffef0a9d17fd73f4eee4b8bec804fa3154b0b9a7";
+    public const string Sha256 = "68779ce560023095883638ae2880a9eecfd820924a73ea5c5c2a426e752ef497";
 }
