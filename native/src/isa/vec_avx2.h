@@ -25,9 +25,35 @@ struct VecAvx2 {
         return _mm256_maskload_ps(p, first(count));
     }
     static Reg load_strided(const float* p, ptrdiff_t stride, int count) {
+        if (stride == 2 && count >= 8) {
+            // The sixteenth float may lie outside.
+            const Reg low = load(p), high = load_partial(p + 8, 7);
+            const __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88));
+            return _mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xd8));
+        }
         alignas(32) float lanes[8] = {};
         for (int i = 0; i < count && i < 8; ++i) lanes[i] = p[i * stride];
         return _mm256_load_ps(lanes);
+    }
+    static Mask range(int begin, int end) {
+        return _mm256_castsi256_ps(_mm256_andnot_si256(first(begin), first(end)));
+    }
+    static Reg load_where(Mask m, const float* p) {
+        return _mm256_maskload_ps(p, _mm256_castps_si256(m));
+    }
+    static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return select(m, fma(a, b, c), c); }
+    static void interleave(Reg& a, Reg& b) {
+        const Reg low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);
+        a = _mm256_permute2f128_ps(low, high, 0x20);
+        b = _mm256_permute2f128_ps(low, high, 0x31);
+    }
+    static void deinterleave(Reg& a, Reg& b) {
+        const Reg low = _mm256_permute2f128_ps(a, b, 0x20),
+                  high = _mm256_permute2f128_ps(a, b, 0x31);
+        const __m256d even = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88));
+        const __m256d odd = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0xdd));
+        a = _mm256_castpd_ps(even);
+        b = _mm256_castpd_ps(odd);
     }
     static void store(float* p, Reg v) { _mm256_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {

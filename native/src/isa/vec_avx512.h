@@ -36,6 +36,25 @@ struct VecAvx512 {
         for (int i = 0; i < count && i < 16; ++i) lanes[i] = p[i * stride];
         return _mm512_load_ps(lanes);
     }
+    static Mask range(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static Reg load_where(Mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
+    static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
+    static void interleave(Reg& a, Reg& b) {
+        const __m512i low =
+            _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+        const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+        const Reg first = _mm512_permutex2var_ps(a, low, b);
+        b = _mm512_permutex2var_ps(a, high, b);
+        a = first;
+    }
+    static void deinterleave(Reg& a, Reg& b) {
+        const __m512i even =
+            _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+        const Reg first = _mm512_permutex2var_ps(a, even, b);
+        b = _mm512_permutex2var_ps(a, odd, b);
+        a = first;
+    }
     static void store(float* p, Reg v) { _mm512_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         _mm512_mask_storeu_ps(p, first(count), v);

@@ -23,6 +23,32 @@ struct VecNeon {
         for (int i = 0; i < count && i < 4; ++i) lanes[i] = p[i * stride];
         return vld1q_f32(lanes);
     }
+    static Mask range(int begin, int end) {
+        const int32x4_t lane = {0, 1, 2, 3};
+        return vandq_u32(vcgeq_s32(lane, vdupq_n_s32(begin)), vcltq_s32(lane, vdupq_n_s32(end)));
+    }
+    static Reg load_where(Mask m, const float* p) {
+        float lanes[4] = {};
+        uint32_t wanted[4];
+        vst1q_u32(wanted, m);
+        for (int i = 0; i < 4; ++i) {
+            if (wanted[i] != 0) lanes[i] = p[i];
+        }
+        return vld1q_f32(lanes);
+    }
+    static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
+        return vbslq_f32(m, vfmaq_f32(c, a, b), c);
+    }
+    static void interleave(Reg& a, Reg& b) {
+        const float32x4x2_t both = vzipq_f32(a, b);
+        a = both.val[0];
+        b = both.val[1];
+    }
+    static void deinterleave(Reg& a, Reg& b) {
+        const float32x4x2_t both = vuzpq_f32(a, b);
+        a = both.val[0];
+        b = both.val[1];
+    }
     static void store(float* p, Reg v) { vst1q_f32(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         if (count >= 4) {

@@ -20,6 +20,16 @@ struct VecScalar {
     static Reg load(const float* p) { return *p; }
     static Reg load_partial(const float* p, int count) { return count > 0 ? *p : 0.0f; }
     static Reg load_strided(const float* p, ptrdiff_t, int count) { return load_partial(p, count); }
+    // Lanes begin .. end-1, those outside of the vector left out.
+    static Mask range(int begin, int end) { return begin <= 0 && end > 0; }
+    // Lanes outside of the mask are not read, and are zero.
+    static Reg load_where(Mask m, const float* p) { return m ? *p : 0.0f; }
+    // a * b + c, and c outside of the mask.
+    static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return m ? fmaf(a, b, c) : c; }
+    // a and b become the halves of a[0], b[0], a[1], b[1] ...
+    static void interleave(Reg&, Reg&) {}
+    // The opposite.
+    static void deinterleave(Reg&, Reg&) {}
     static void store(float* p, Reg v) { *p = v; }
     static void store_partial(float* p, Reg v, int count) {
         if (count > 0) *p = v;

@@ -3,6 +3,8 @@
 
 #include "kernels/activation-inl.h"
 #include "kernels/depthwise-inl.h"
+#include "kernels/depthwise_pixels-inl.h"
+#include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/kernel_set.h"
 #include "kernels/strip-inl.h"
@@ -79,8 +81,20 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
         set.winograd_product_rows[v - 1] = winograd_product_rows<V>(v);
     add_winograd_products<V, winograd_product_rows<V>(Shape::kRowsTileVectors),
                           Shape::kRowsTileVectors>(set);
-    set.depthwise_channels = depthwise_channels<V>;
-    set.depthwise_pixels = depthwise_pixels<V>;
+    set.depthwise_channels_rows = DepthwiseTile<V>::kRows;
+    if constexpr (V::kLanes > 1) {  // one lane gains nothing by tiles of its own: 150 KB
+        set.depthwise_channels[0] = {3, 1, depthwise_channels<V, 3, 1>};
+        set.depthwise_channels[1] = {3, 2, depthwise_channels<V, 3, 2>};
+        set.depthwise_channels[2] = {5, 1, depthwise_channels<V, 5, 1>};
+        set.depthwise_channels[3] = {5, 2, depthwise_channels<V, 5, 2>};
+        set.depthwise_channels[4] = {7, 1, depthwise_channels<V, 7, 1>};
+        set.depthwise_channels[5] = {7, 2, depthwise_channels<V, 7, 2>};
+    }
+    set.depthwise_channels_any = depthwise_channels_any<V>;
+    set.depthwise_plane = depthwise_pixels_list<V, true>();
+    set.depthwise_interleaved = depthwise_pixels_list<V, false>();
+    set.split_columns = split_columns<V>;
+    set.join_columns = join_columns<V>;
     set.depthwise_weights_channels = depthwise_weights_channels<V>;
     set.depthwise_weights_pixels = depthwise_weights_pixels<V>;
     set.transpose = transpose<V>;

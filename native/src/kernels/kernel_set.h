@@ -118,29 +118,84 @@ struct StripRowsArgs {
 };
 using StripRows = void (*)(const StripRowsArgs&);
 
-// One tap of a depthwise row: where its first input is and its weight (or weights, one per channel).
-struct DepthwiseTap {
-    const float* source;
-    const float* weight;
-};
-
-// A run of pixels of one output row that all have the same taps.
+// rows x columns results of a depthwise gather, channels in lanes. Result (i, j) sums, for its rows r of
+// the kernel and taps s in first_tap .. end_tap-1 of each,
+//   source[(i * row_step + r) * source_row + (j * column_step + s) * source_column] * weights[r][s];
+// source rows i * row_step + r outside of first_row .. end_row-1 are padding. Weights are in vectors of
+// channels, each [kernel_rows][kernel_columns][lanes], zeros behind the last channel.
 struct DepthwiseArgs {
-    const DepthwiseTap* taps;
-    int tap_count;
-    int64_t pixels;
-    ptrdiff_t source_step;  // from one pixel to the next
+    const float* source;
+    ptrdiff_t source_row, source_column;  // from one tap to the next
+    const float* weights;
+    ptrdiff_t weight_vector;
+    int kernel_rows, first_row, end_row;
+    int kernel_columns, first_tap, end_tap;
+    int rows, row_step;
+    int64_t columns, column_step;
     float* out;
-    ptrdiff_t out_step;
-    int64_t channels;   // in lanes (channels kernel); 1 in the pixels kernel
+    ptrdiff_t out_row, out_column;
+    int64_t channels;
     const float* init;  // `channels` values or null
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
+// A kernel for this many rows and columns of taps and these row and column steps.
+struct DepthwiseChannels {
+    int taps, step;
+    DepthwiseKernel kernel;
+};
+constexpr int kDepthwiseChannels = 6;
+
+// The same with the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
+// Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
+constexpr int kMaxDepthwiseTaps = 64;  // of one row of the kernel
+struct DepthwiseColumn {
+    ptrdiff_t offset;
+    int64_t first, end;
+};
+struct DepthwisePixelsArgs {
+    const float* source;
+    ptrdiff_t source_row;
+    const DepthwiseColumn* columns;
+    int taps;
+    bool falling;  // later taps read further left
+    const float* weights;
+    ptrdiff_t weight_row, weight_column;
+    int64_t distance;  // elements after which weights repeat: whole vectors
+    int kernel_rows, first_row, end_row;
+    int rows, row_step;
+    int64_t count;
+    float* out;
+    ptrdiff_t out_row;
+    const float* init;  // null: zeros
+    // Planes done one after the other; each has its own init.
+    int64_t planes;
+    ptrdiff_t source_plane, weights_plane, out_plane;
+};
+using DepthwisePixelsKernel = void (*)(const DepthwisePixelsArgs&);
+
+struct DepthwisePixels {
+    int rows;  // at most in a call of any
+    DepthwisePixelsKernel any;
+    int fixed_rows;  // at most in a call of a fixed one
+    struct Fixed {
+        // taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
+        // one's left reach over a row's start, and not beyond its first vector of each phase; the same
+        // holds for its right and the last vector.
+        int taps, row_step;
+        DepthwisePixelsKernel kernel;
+    } fixed[6];
+};
+
+// One tap of the rows of depthwise_weights: where its first input is.
+struct DepthwiseTap {
+    const float* source;
+};
+
 // Weight gradients of a run of pixels, several taps at once: taps[t].source as above; sums[t] is a
 // chain per channel (channels kernel), or kVirtualLanes chains (pixels kernel).
 struct DepthwiseWeightsArgs {
-    const DepthwiseTap* taps;  // weight is not used
+    const DepthwiseTap* taps;
     int tap_count;
     int64_t pixels;
     ptrdiff_t source_step;
@@ -196,12 +251,23 @@ struct KernelSet {
     int winograd_product_rows[kMaxTileVectors];                       // [vectors - 1]
     WinogradProduct winograd_product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
 
-    DepthwiseKernel depthwise_channels, depthwise_pixels;
+    int depthwise_channels_rows;  // at most in a call
+    DepthwiseChannels depthwise_channels[kDepthwiseChannels];
+    DepthwiseKernel depthwise_channels_any;  // any taps and steps
+    DepthwisePixels depthwise_plane;         // a weight for all lanes
+    DepthwisePixels depthwise_interleaved;   // a weight for each lane
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
 
     // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
                       int64_t rows, int64_t columns);
+    // For each row: dst[j * pitch + i] = src[i * step + j], for i * step + j < width and j < step, and
+    // anything up to a whole vector. Rows are step * pitch apart in dst.
+    void (*split_columns)(const float* src, ptrdiff_t src_row, int64_t rows, int64_t width,
+                          int step, float* dst, ptrdiff_t pitch);
+    // dst[i * step + j] = src[j * src_pitch + i], for i * step + j < count and j < step.
+    void (*join_columns)(const float* src, ptrdiff_t src_pitch, int step, int64_t count,
+                         float* dst);
     // dst[i * columns + j] = src[i * src_stride + j], for few columns (a tile's rows) and many rows.
     void (*pack_columns)(const float* src, ptrdiff_t src_stride, int64_t rows, int columns,
                          float* dst);

@@ -1,0 +1,52 @@
+// The parts of the depthwise algorithm: gathers with channels or with the elements of a row in lanes, and
+// the weight gradients.
+#pragma once
+
+#include "conv2d/gather.h"
+
+namespace nconv {
+
+constexpr int kMaxKernel = kMaxDepthwiseTaps;  // taps along one axis
+
+// How a gather is done.
+enum class DepthwiseWay {
+    kChannels,     // NHWC, channels in lanes
+    kInterleaved,  // NHWC with few channels: the elements of a row in lanes
+    kPlanes,       // NCHW, pixels of a plane in lanes
+    kStrips,       // NCHW where masks cost more than transposing blocks of planes to kChannels
+};
+DepthwiseWay depthwise_way(const Context&, const Gather&);
+
+// Elements after which the weights of interleaved channels repeat in whole vectors.
+int64_t interleaved_period(const Context&);
+
+CheckedSize depthwise_workspace(const Context&, const Gather&);
+void depthwise_gather(const Context&, const Gather&, const GatherCall&, int64_t images,
+                      const Workspace&, const Execution&);
+
+// What both kinds of gathers work from.
+struct DepthwiseCall {
+    const Context& context;
+    const Gather& gather;
+    const GatherCall& call;
+    const Workspace& workspace;
+    int64_t images;
+
+    const Problem& problem() const { return context.problem; }
+    const KernelSet& kernels() const { return *context.kernels; }
+    int64_t source_pixels() const { return gather.y.source_extent() * gather.x.source_extent(); }
+    int64_t result_pixels() const { return gather.y.result_extent() * gather.x.result_extent(); }
+    void finish(float* result, int64_t count) const { call.epilogue->apply(&result, 1, count); }
+};
+
+void depthwise_gather_channels(const DepthwiseCall&, const Execution&);
+void depthwise_gather_strips(const DepthwiseCall&, const Execution&);
+CheckedSize depthwise_strips_workspace(const Context&, const Gather&);
+void depthwise_gather_pixels(const DepthwiseCall&, const Execution&);
+CheckedSize depthwise_pixels_workspace(const Context&, const Gather&);
+
+WorkspaceSize depthwise_weights_workspace(const Context&);
+void depthwise_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
+                                const Execution&);
+
+}  // namespace nconv

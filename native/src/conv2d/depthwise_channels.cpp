@@ -1,0 +1,192 @@
+// Depthwise gathers with channels in lanes: NHWC, and NCHW by transposed blocks of planes.
+#include "conv2d/depthwise.h"
+#include "conv2d/lines.h"
+#include "conv2d/planes.h"
+
+namespace nconv {
+namespace {
+
+// Some channels of one image with the channels side by side.
+struct Block {
+    const float* source;
+    int64_t source_pitch;  // from pixel to pixel
+    float* result;
+    int64_t result_pitch;
+    const float* bias;
+    int64_t first_channel, channels;
+    bool finishes;  // the epilogue follows on these rows
+};
+
+class ChannelsGather {
+public:
+    ChannelsGather(const DepthwiseCall& call, const float* weights)
+        : call_(call), y_(call.gather.y), x_(call.gather.x), weights_(weights) {}
+
+    int64_t most_rows() const { return call_.kernels().depthwise_channels_rows; }
+    int64_t row_tiles() const {
+        return count_row_tiles(y_, [this](const Line&) { return most_rows(); });
+    }
+    RowTile row_tile(int64_t index) const {
+        return find_row_tile(
+            y_, [this](const Line&) { return most_rows(); }, index);
+    }
+
+    void run(const Block& block, const RowTile& tile) const {
+        const Gather& g = call_.gather;
+        const int64_t source_row = g.x.source_extent() * block.source_pitch;
+        const int64_t result_row = g.x.result_extent() * block.result_pitch;
+        DepthwiseArgs args = {};
+        args.source_row = tile.line.tap_step * source_row;
+        args.kernel_rows = static_cast<int>(tile.line.taps);
+        args.first_row = static_cast<int>(min_of(tile.first_tap(), tile.end_tap()));
+        args.end_row = static_cast<int>(tile.end_tap());
+        args.rows = static_cast<int>(tile.rows);
+        args.row_step = static_cast<int>(tile.line.step);
+        args.out_row = tile.line.result_step * result_row;
+        args.channels = block.channels;
+        args.init = block.bias;
+        const float* source = block.source + tile.source_row() * source_row;
+        float* result = block.result + tile.result_row() * result_row;
+        const int64_t lanes = call_.kernels().lanes;
+        const int64_t channels = round_up(call_.problem().input_channels, lanes);
+        x_.each([&](const Line& line) {
+            const int64_t phase = tile.line.phase * g.x.phases() + line.phase;
+            args.weight_vector = line.taps * tile.line.taps * lanes;
+            args.weights = weights_ + g.taps_before(phase) * channels +
+                           block.first_channel / lanes * args.weight_vector;
+            args.kernel_columns = static_cast<int>(line.taps);
+            args.source_column = line.tap_step * block.source_pitch;
+            args.column_step = line.step;
+            args.out_column = line.result_step * block.result_pitch;
+            const auto columns = [&](int64_t first, int64_t count, DepthwiseKernel kernel) {
+                args.source = source + (line.source_first + first * line.step * line.tap_step) *
+                                           block.source_pitch;
+                args.out =
+                    result + (line.result_first + first * line.result_step) * block.result_pitch;
+                args.columns = count;
+                args.first_tap = static_cast<int>(line.first_tap(first));
+                args.end_tap = static_cast<int>(line.end_tap(first));
+                kernel(args);
+            };
+            const DepthwiseKernel kernel = kernel_for(tile.line, line);
+            const int64_t full = line.full_first(), end = line.full_end();
+            for (int64_t i = 0; i < full; ++i) columns(i, 1, kernel);
+            if (full < end) columns(full, end - full, kernel);
+            for (int64_t i = end; i < line.count; ++i) columns(i, 1, kernel);
+            return false;
+        });
+        if (block.finishes) finish(block, tile, result);
+    }
+
+private:
+    DepthwiseKernel kernel_for(const Line& y, const Line& x) const {
+        for (const DepthwiseChannels& d : call_.kernels().depthwise_channels) {
+            if (d.taps == x.taps && d.taps == y.taps && d.step == x.step && d.step == y.step)
+                return d.kernel;
+        }
+        return call_.kernels().depthwise_channels_any;
+    }
+
+    void finish(const Block& block, const RowTile& tile, float* result) const {
+        const int64_t pixels = call_.gather.x.result_extent();
+        const bool dense = block.channels == block.result_pitch;
+        for (int64_t i = 0; i < tile.rows; ++i) {
+            float* row = result + i * tile.line.result_step * pixels * block.result_pitch;
+            for (int64_t j = 0; j < (dense ? 1 : pixels); ++j)
+                call_.finish(row + j * block.result_pitch,
+                             dense ? pixels * block.channels : block.channels);
+        }
+    }
+
+    const DepthwiseCall& call_;
+    const Lines y_, x_;
+    const float* weights_;
+};
+
+// Channels a task takes: all of them up to 256, fewer where threads would be short of tasks, but whole
+// vectors and not less than four.
+int64_t block_channels(const DepthwiseCall& call, int64_t row_tiles, const Execution& execution) {
+    const int64_t channels = call.problem().input_channels, lanes = call.kernels().lanes;
+    const int64_t wanted = execution.threads == 1 ? 1 : 6 * int64_t{execution.threads};
+    const int64_t blocks =
+        max_of(ceil_div(channels, 256), ceil_div(wanted, max_of(1, row_tiles * call.images)));
+    return max_of(4 * lanes, round_up(ceil_div(channels, blocks), lanes));
+}
+
+}  // namespace
+
+void depthwise_gather_channels(const DepthwiseCall& call, const Execution& execution) {
+    const ChannelsGather gather(call, call.call.packed);
+    const int64_t channels = call.problem().input_channels;
+    const int64_t tiles = gather.row_tiles();
+    const int64_t size = block_channels(call, tiles, execution), blocks = ceil_div(channels, size);
+    parallel_for(execution, call.images * blocks * tiles, [&](int64_t task, int) {
+        const int64_t tile = task % tiles, at = task / tiles % blocks * size;
+        const int64_t image = task / tiles / blocks;
+        const GatherCall& c = call.call;
+        const Block block = {c.source + image * call.gather.source_image + at,
+                             channels,
+                             c.result + image * call.gather.result_image + at,
+                             channels,
+                             c.bias != nullptr ? c.bias + at : nullptr,
+                             at,
+                             min_of(size, channels - at),
+                             c.epilogue != nullptr};
+        gather.run(block, gather.row_tile(tile));
+    });
+}
+
+namespace {
+
+// One vector of channels, four where they are small.
+int64_t strip_channels(const Context& context) {
+    const Problem& p = context.problem;
+    constexpr int64_t kSmall = 1024;
+    return (p.input_pixels + p.output_pixels <= kSmall ? 4 : 1) * int64_t{context.kernels->lanes};
+}
+
+}  // namespace
+
+CheckedSize depthwise_strips_workspace(const Context& context, const Gather&) {
+    const Problem& p = context.problem;
+    return CheckedSize(p.input_pixels + p.output_pixels) * strip_channels(context) *
+           int64_t{sizeof(float)};
+}
+
+void depthwise_gather_strips(const DepthwiseCall& call, const Execution& execution) {
+    const Problem& p = call.problem();
+    const ChannelsGather gather(call, call.call.packed + p.weights_count);
+    const int64_t size = strip_channels(call.context), blocks = ceil_div(p.input_channels, size);
+    const int64_t source_pixels = call.source_pixels(), result_pixels = call.result_pixels();
+    const Rectangle source = {0, call.gather.y.source_extent(), 0, call.gather.x.source_extent()};
+    const Rectangle result = {0, call.gather.y.result_extent(), 0, call.gather.x.result_extent()};
+    const int64_t tiles = gather.row_tiles();
+    parallel_for(execution, call.images * blocks, [&](int64_t task, int slot) {
+        const GatherCall& c = call.call;
+        const int64_t at = task % blocks * size, image = task / blocks;
+        const int64_t channels = min_of(size, p.input_channels - at);
+        float* strip = reinterpret_cast<float*>(call.workspace.slot(slot));
+        float* sums = strip + source_pixels * size;
+        load_strip(call.kernels(), c.source + image * call.gather.source_image + at * source_pixels,
+                   source_pixels, source.columns, source, channels, strip, size);
+        // A residual is added to the planes, not transposed into a strip.
+        const bool late = c.epilogue != nullptr && c.epilogue->in_output();
+        const Block block = {strip,
+                             size,
+                             sums,
+                             size,
+                             c.bias != nullptr ? c.bias + at : nullptr,
+                             at,
+                             channels,
+                             c.epilogue != nullptr && !late};
+        for (int64_t t = 0; t < tiles; ++t) gather.run(block, gather.row_tile(t));
+        float* planes = c.result + image * call.gather.result_image + at * result_pixels;
+        store_strip(call.kernels(), sums, size, result, channels, planes, result_pixels,
+                    result.columns);
+        if (late) {
+            finish_planes(*c.epilogue, result, channels, planes, result_pixels, result.columns);
+        }
+    });
+}
+
+}  // namespace nconv

@@ -1,0 +1,406 @@
+// Depthwise gathers with the elements of a row in lanes: pixels of a plane (NCHW), or pixels with few
+// interleaved channels (NHWC), whose weights then repeat every `period` vectors.
+#pragma once
+
+#include "kernels/kernel_set.h"
+
+namespace nconv {
+
+// Weights of 3 x 3 stay in registers beside 7 x 2 accumulators and 2 inputs: 7 because maps of networks
+// are multiples of it. Otherwise a weight is loaded for each row it meets.
+template <class V>
+struct DepthwisePixelsTile {
+    static constexpr bool kFixed = V::kRegisters >= 32;
+    static constexpr int kRows = V::kRegisters >= 32 ? 6 : 4;
+    static constexpr int kVectors = V::kRegisters >= 32 ? 4 : 2;
+    static constexpr int kFixedRows = 7;
+};
+
+// Where a tile is: its vectors are `distance` elements apart, the last holds `left` of them.
+struct DepthwiseSpot {
+    int64_t element;
+    int64_t vector;  // of the period
+    int left;
+};
+
+// The lanes of the first and of the last vector of a tile that a tap reaches; between them are all.
+template <class V, int kVectors, bool kEdge>
+struct DepthwiseEdges {
+    using Reg = typename V::Reg;
+    typename V::Mask first[kEdge ? kMaxDepthwiseTaps : 1], last[kEdge ? kMaxDepthwiseTaps : 1];
+
+    DepthwiseEdges(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
+        if (!kEdge) return;
+        for (int s = 0; s < t.taps; ++s) {
+            first[s] = lanes(t, s, spot.element);
+            last[s] = lanes(t, s, spot.element + (kVectors - 1) * t.distance);
+        }
+    }
+
+    static typename V::Mask lanes(const DepthwisePixelsArgs& t, int s, int64_t element) {
+        const auto clip = [&](int64_t at) {
+            at -= element;
+            return static_cast<int>(at < 0 ? 0 : at > V::kLanes ? V::kLanes : at);
+        };
+        const int64_t end = t.columns[s].end < t.count ? t.columns[s].end : t.count;
+        return V::range(clip(t.columns[s].first), clip(end));
+    }
+
+    Reg load(int s, int v, const float* p) const {
+        if (kEdge && v == 0) return V::load_where(first[s], p);
+        if (kEdge && v == kVectors - 1) return V::load_where(last[s], p);
+        Reg in = V::load(p);
+        V::pin(in);
+        return in;
+    }
+    Reg fma(int s, int v, Reg in, Reg weight, Reg acc) const {
+        if (kEdge && v == 0) return V::fma_where(first[s], in, weight, acc);
+        if (kEdge && v == kVectors - 1) return V::fma_where(last[s], in, weight, acc);
+        return V::fma(in, weight, acc);
+    }
+};
+
+// Where taps reach over an edge in an unrolled tile: those before the middle one at the row's start, those
+// behind it at its end, or the other way round where offsets fall. Fewer masks than registers for them, and
+// the lanes behind the row's end, which are not stored, only kept from being read.
+enum class DepthwiseEdge { kNone, kRising, kFalling };
+
+template <class V, int kKernel, int kVectors, DepthwiseEdge kEdge>
+struct DepthwiseSameEdges {
+    using Reg = typename V::Reg;
+    using Lanes = DepthwiseEdges<V, kVectors, false>;
+    static constexpr int kMiddle = kKernel / 2;
+    typename V::Mask first[kMiddle], last[kMiddle], tail;
+
+    DepthwiseSameEdges(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
+        if (kEdge == DepthwiseEdge::kNone) return;
+        const int64_t end = spot.element + (kVectors - 1) * t.distance;
+        for (int i = 0; i < kMiddle; ++i) {
+            const int before = kEdge == DepthwiseEdge::kRising ? i : kKernel - 1 - i;
+            first[i] = Lanes::lanes(t, before, spot.element);
+            last[i] = Lanes::lanes(t, kKernel - 1 - before, end);
+        }
+        tail = V::range(0, spot.left);
+    }
+
+    // Which taps those of first and last are.
+    static constexpr int distance(int s) {
+        return kEdge == DepthwiseEdge::kRising ? s : kKernel - 1 - s;
+    }
+    static constexpr bool masks_first(int s, int v) {
+        return kEdge != DepthwiseEdge::kNone && v == 0 && distance(s) < kMiddle;
+    }
+    static constexpr bool masks_last(int s, int v) {
+        return kEdge != DepthwiseEdge::kNone && v == kVectors - 1 && distance(s) > kMiddle;
+    }
+
+    Reg load(int s, int v, const float* p) const {
+        if (masks_first(s, v)) return V::load_where(first[distance(s)], p);
+        if (masks_last(s, v)) return V::load_where(last[kKernel - 1 - distance(s)], p);
+        if (kEdge != DepthwiseEdge::kNone && v == kVectors - 1) return V::load_where(tail, p);
+        Reg in = V::load(p);
+        V::pin(in);
+        return in;
+    }
+    Reg fma(int s, int v, Reg in, Reg weight, Reg acc) const {
+        if (masks_first(s, v)) return V::fma_where(first[distance(s)], in, weight, acc);
+        if (masks_last(s, v)) return V::fma_where(last[kKernel - 1 - distance(s)], in, weight, acc);
+        return V::fma(in, weight, acc);
+    }
+};
+
+template <class V, bool kBroadcast>
+typename V::Reg load_weight(const float* p) {
+    return kBroadcast ? V::broadcast(p) : V::load(p);
+}
+
+// Inlined: accumulators whose address is taken would live in memory.
+template <class V, int kRows, int kVectors>
+__attribute__((always_inline)) inline void store_pixels(
+    const DepthwisePixelsArgs& t, const DepthwiseSpot& spot, int64_t distance, float* out,
+    const typename V::Reg (&acc)[kRows][kVectors]) {
+    const int left = spot.left, rows = t.rows;
+    const ptrdiff_t out_row = t.out_row;
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i, out += out_row) {
+        if (i >= rows) break;
+#pragma GCC unroll 4
+        for (int v = 0; v + 1 < kVectors; ++v) V::store(out + v * distance, acc[i][v]);
+        float* last = out + (kVectors - 1) * distance;
+        if (left == V::kLanes) {
+            V::store(last, acc[i][kVectors - 1]);
+        } else {
+            V::store_partial(last, acc[i][kVectors - 1], left);
+        }
+    }
+}
+
+// Any kernel: source rows outside, taps inside, and a weight for each row of results a source row meets.
+template <class V, bool kBroadcast, int kVectors, bool kEdge>
+void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
+    using Reg = typename V::Reg;
+    constexpr int kRows = DepthwisePixelsTile<V>::kRows;
+    const DepthwiseEdges<V, kVectors, kEdge> edges(t, spot);
+    const int64_t phase = spot.vector * V::kLanes;
+    // Source rows that meet all rows of results: no row needs to be asked for.
+    const int all_first = t.rows == kRows ? (kRows - 1) * t.row_step : t.end_row;
+    for (int64_t plane = 0; plane < t.planes; ++plane) {
+        Reg acc[kRows][kVectors];
+        const float* init = t.init == nullptr ? nullptr : t.init + plane + phase;
+        const Reg start = init == nullptr ? V::zero() : load_weight<V, kBroadcast>(init);
+#pragma GCC unroll 8
+        for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) acc[i][v] = start;
+        }
+        const float* source = t.source + plane * t.source_plane + spot.element;
+        const float* weights = t.weights + plane * t.weights_plane + phase;
+        const ptrdiff_t weight_step = t.row_step * t.weight_row;
+        for (int k = t.first_row; k < t.end_row; ++k) {
+            const float* row = source + k * t.source_row;
+            const float* row_weights = weights + k * t.weight_row;
+            const bool all = k >= all_first && k < t.kernel_rows;
+            for (int s = 0; s < t.taps; ++s) {
+                const float* p = row + t.columns[s].offset;
+                const float* w = row_weights + s * t.weight_column;
+                Reg in[kVectors];
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) in[v] = edges.load(s, v, p + v * t.distance);
+                if (all) {
+#pragma GCC unroll 8
+                    for (int i = 0; i < kRows; ++i) {
+                        const Reg weight = load_weight<V, kBroadcast>(w - i * weight_step);
+#pragma GCC unroll 4
+                        for (int v = 0; v < kVectors; ++v)
+                            acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
+                    }
+                } else {
+#pragma GCC unroll 8
+                    for (int i = 0; i < kRows; ++i) {
+                        const int tap_row = k - i * t.row_step;
+                        if (tap_row < 0 || tap_row >= t.kernel_rows || i >= t.rows) continue;
+                        const Reg weight = load_weight<V, kBroadcast>(w - i * weight_step);
+#pragma GCC unroll 4
+                        for (int v = 0; v < kVectors; ++v)
+                            acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
+                    }
+                }
+            }
+        }
+        store_pixels<V, kRows, kVectors>(t, spot, t.distance,
+                                         t.out + plane * t.out_plane + spot.element, acc);
+    }
+}
+
+// A square kernel, all unrolled, 3 x 3 with its weights in registers. In NCHW the others' weights are at
+// constant distances; counted in instructions this is a third of what the general tile takes.
+template <class V, bool kBroadcast, int kKernel, int kStep, int kVectors, DepthwiseEdge kEdge>
+void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
+    using Reg = typename V::Reg;
+    constexpr bool kHold = kKernel == 3;
+    static_assert(kHold || kBroadcast, "weights at constant distances");
+    constexpr int kRows = DepthwisePixelsTile<V>::kFixedRows;
+    constexpr int kSourceRows = (kRows - 1) * kStep + kKernel;
+    const DepthwiseSameEdges<V, kKernel, kVectors, kEdge> edges(t, spot);
+    const int64_t phase = spot.vector * V::kLanes;
+    const int64_t distance = kBroadcast ? V::kLanes : t.distance;
+    const ptrdiff_t source_row = t.source_row;
+    const int first_row = t.first_row, end_row = t.end_row;
+    ptrdiff_t columns[kKernel];
+#pragma GCC unroll 8
+    for (int s = 0; s < kKernel; ++s) columns[s] = t.columns[s].offset;
+    for (int64_t plane = 0; plane < t.planes; ++plane) {
+        const float* weights = t.weights + plane * t.weights_plane + phase;
+        Reg held[kHold ? kKernel * kKernel : 1];
+        if constexpr (kHold) {
+#pragma GCC unroll 9
+            for (int i = 0; i < kKernel * kKernel; ++i) {
+                held[i] = load_weight<V, kBroadcast>(weights + i / kKernel * t.weight_row +
+                                                     i % kKernel * t.weight_column);
+                V::pin(held[i]);
+            }
+        }
+        Reg acc[kRows][kVectors];
+        const float* init = t.init == nullptr ? nullptr : t.init + plane + phase;
+        const Reg start = init == nullptr ? V::zero() : load_weight<V, kBroadcast>(init);
+#pragma GCC unroll 8
+        for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+            for (int v = 0; v < kVectors; ++v) acc[i][v] = start;
+        }
+        const float* row = t.source + plane * t.source_plane + spot.element;
+#pragma GCC unroll 32
+        for (int k = 0; k < kSourceRows; ++k, row += source_row) {
+            if (k < first_row || k >= end_row) continue;
+#pragma GCC unroll 8
+            for (int s = 0; s < kKernel; ++s) {
+                Reg in[kVectors];
+#pragma GCC unroll 2
+                for (int v = 0; v < kVectors; ++v)
+                    in[v] = edges.load(s, v, row + columns[s] + v * distance);
+#pragma GCC unroll 8
+                for (int i = 0; i < kRows; ++i) {
+                    const int r = k - i * kStep;
+                    if (r < 0 || r >= kKernel) continue;
+                    Reg weight;
+                    if constexpr (kHold) {
+                        weight = held[r * kKernel + s];
+                    } else {
+                        weight = V::broadcast(weights + r * kKernel + s);
+                    }
+#pragma GCC unroll 2
+                    for (int v = 0; v < kVectors; ++v)
+                        acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
+                }
+            }
+        }
+        store_pixels<V, kRows, kVectors>(t, spot, distance,
+                                         t.out + plane * t.out_plane + spot.element, acc);
+    }
+}
+
+// Cuts the rows into tiles: of at most kMost vectors, only the first and the last of them with lanes that a
+// tap does not reach. The run function is called with the tile's size and whether it has such lanes.
+template <class V, int kMost, class Run>
+void depthwise_pixels_row(const DepthwisePixelsArgs& t, const Run& run) {
+    int64_t inside_first = 0, inside_end = t.count;
+    for (int s = 0; s < t.taps; ++s) {
+        if (t.columns[s].first > inside_first) inside_first = t.columns[s].first;
+        if (t.columns[s].end < inside_end) inside_end = t.columns[s].end;
+    }
+    const int64_t vectors = (t.count + V::kLanes - 1) / V::kLanes;
+    const auto inside = [&](int64_t vector) {
+        return vector * V::kLanes >= inside_first && (vector + 1) * V::kLanes <= inside_end;
+    };
+    const int64_t period = t.distance / V::kLanes;
+    for (int64_t phase = 0; phase < period; ++phase) {
+        for (int64_t at = phase; at < vectors;) {
+            const int64_t rest = (vectors - at + period - 1) / period;
+            // Near-equal tiles: 7 vectors as 4 + 3.
+            int64_t size = (rest + (rest + kMost - 1) / kMost - 1) / ((rest + kMost - 1) / kMost);
+            for (int64_t v = 1; v + 1 < size; ++v) {
+                if (!inside(at + v * period)) size = v + 1;
+            }
+            const int64_t last = at + (size - 1) * period;
+            const int64_t left = t.count - last * V::kLanes;
+            const DepthwiseSpot spot = {at * V::kLanes, phase,
+                                        static_cast<int>(left < V::kLanes ? left : V::kLanes)};
+            run(spot, static_cast<int>(size), !inside(at) || !inside(last));
+            at = last + period;
+        }
+    }
+}
+
+template <class V, bool kBroadcast, bool kEdge, int kVectors>
+void depthwise_pixels_sized(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot, int vectors) {
+    if (vectors == kVectors) {
+        depthwise_pixels_tile<V, kBroadcast, kVectors, kEdge>(t, spot);
+    } else if constexpr (kVectors > 1) {
+        depthwise_pixels_sized<V, kBroadcast, kEdge, kVectors - 1>(t, spot, vectors);
+    }
+}
+
+template <class V, bool kBroadcast>
+void depthwise_pixels(const DepthwisePixelsArgs& t) {
+    constexpr int kMost = DepthwisePixelsTile<V>::kVectors;
+    depthwise_pixels_row<V, kMost>(t, [&](const DepthwiseSpot& spot, int vectors, bool edge) {
+        if (edge) {
+            depthwise_pixels_sized<V, kBroadcast, true, kMost>(t, spot, vectors);
+        } else {
+            depthwise_pixels_sized<V, kBroadcast, false, kMost>(t, spot, vectors);
+        }
+    });
+}
+
+template <class V, bool kBroadcast, int kKernel, int kStep, DepthwiseEdge kEdge>
+void depthwise_pixels_fixed_row(const DepthwisePixelsArgs& t) {
+    depthwise_pixels_row<V, 2>(t, [&](const DepthwiseSpot& spot, int vectors, bool edge) {
+        if (vectors == 1) {
+            depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, 1, kEdge>(t, spot);
+        } else if (edge) {
+            depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, 2, kEdge>(t, spot);
+        } else {
+            depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, 2, DepthwiseEdge::kNone>(
+                t, spot);
+        }
+    });
+}
+
+template <class V, bool kBroadcast, int kKernel, int kStep>
+void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
+    if (t.falling) {
+        depthwise_pixels_fixed_row<V, kBroadcast, kKernel, kStep, DepthwiseEdge::kFalling>(t);
+    } else {
+        depthwise_pixels_fixed_row<V, kBroadcast, kKernel, kStep, DepthwiseEdge::kRising>(t);
+    }
+}
+
+template <class V, bool kBroadcast>
+constexpr DepthwisePixels depthwise_pixels_list() {
+    using Tile = DepthwisePixelsTile<V>;
+    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, Tile::kFixedRows, {}};
+    if constexpr (Tile::kFixed) {
+        list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
+        list.fixed[1] = {3, 2, depthwise_pixels_fixed<V, kBroadcast, 3, 2>};
+    }
+    if constexpr (Tile::kFixed && kBroadcast) {
+        list.fixed[2] = {5, 1, depthwise_pixels_fixed<V, kBroadcast, 5, 1>};
+        list.fixed[3] = {5, 2, depthwise_pixels_fixed<V, kBroadcast, 5, 2>};
+        list.fixed[4] = {7, 1, depthwise_pixels_fixed<V, kBroadcast, 7, 1>};
+        list.fixed[5] = {7, 2, depthwise_pixels_fixed<V, kBroadcast, 7, 2>};
+    }
+    return list;
+}
+
+template <class V>
+void split_columns(const float* src, ptrdiff_t src_row, int64_t rows, int64_t width, int step,
+                   float* dst, ptrdiff_t pitch) {
+    constexpr int64_t kLanes = V::kLanes;
+    for (int64_t row = 0; row < rows; ++row, src += src_row, dst += step * pitch) {
+        if (step == 2 && kLanes > 1) {
+            int64_t i = 0;
+            for (; (i + kLanes) * 2 <= width; i += kLanes) {
+                typename V::Reg a = V::load(src + 2 * i), b = V::load(src + 2 * i + kLanes);
+                V::deinterleave(a, b);
+                V::store(dst + i, a);
+                V::store(dst + pitch + i, b);
+            }
+            const int left = static_cast<int>(width - 2 * i);
+            if (left == 0) continue;
+            typename V::Reg a = V::load_partial(src + 2 * i, left), b = V::zero();
+            if (left > kLanes)
+                b = V::load_partial(src + 2 * i + kLanes, left - static_cast<int>(kLanes));
+            V::deinterleave(a, b);
+            V::store(dst + i, a);
+            V::store(dst + pitch + i, b);
+        } else {
+            for (int j = 0; j < step && j < width; ++j) {
+                for (int64_t i = 0; i * step + j < width; i += kLanes) {
+                    const int64_t left = (width - j + step - 1) / step - i;
+                    V::store(dst + j * pitch + i,
+                             V::load_strided(src + i * step + j, step,
+                                             static_cast<int>(left < kLanes ? left : kLanes)));
+                }
+            }
+        }
+    }
+}
+
+template <class V>
+void join_columns(const float* src, ptrdiff_t src_pitch, int step, int64_t count, float* dst) {
+    int64_t i = 0;
+    if (step == 2) {
+        for (; (i + V::kLanes) * 2 <= count; i += V::kLanes) {
+            typename V::Reg a = V::load(src + i), b = V::load(src + src_pitch + i);
+            if (V::kLanes > 1) V::interleave(a, b);
+            V::store(dst + 2 * i, a);
+            V::store(dst + 2 * i + V::kLanes, b);
+        }
+    }
+    for (; i * step < count; ++i) {
+        for (int j = 0; j < step && i * step + j < count; ++j)
+            dst[i * step + j] = src[j * src_pitch + i];
+    }
+}
+
+}  // namespace nconv
