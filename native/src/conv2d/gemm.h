@@ -6,6 +6,11 @@
 
 namespace nconv {
 
+// Produced channels of a block: a register tile's.
+inline int64_t block_width(const Context& context) {
+    return static_cast<int64_t>(context.kernels->rows_tile_vectors) * context.kernels->lanes;
+}
+
 WorkspaceSize gemm_gather_workspace(const Context&, const Gather&);
 CheckedSize gemm_packed_count(const Context&, const Gather&);
 void gemm_pack(const Context&, const Gather&, const float* weights, float* packed);

@@ -30,10 +30,6 @@ constexpr int64_t kMaxTableTaps = 64;
 // Channels are reduced in blocks if a strip of all of them would be larger: wide kernels and dilations.
 constexpr int64_t kStripFloats = 256 * 1024;
 
-int64_t block_width(const Context& context) {
-    return static_cast<int64_t>(context.kernels->rows_tile_vectors) * context.kernels->lanes;
-}
-
 int64_t table_taps(const Context& context, const Gather& g) {
     const int64_t bytes = g.reduced * block_width(context) * static_cast<int64_t>(sizeof(float));
     return min_of(kMaxTableTaps, max_of(1, kPanelBytes / bytes));
@@ -380,36 +376,6 @@ WorkspaceSize gemm_gather_workspace(const Context& context, const Gather& g) {
     WorkspaceSize size;
     size.per_thread = Slot(context, g).bytes;
     return size;
-}
-
-CheckedSize gemm_packed_count(const Context& context, const Gather& g) {
-    return CheckedSize(g.taps_before(g.phases())) * g.reduced *
-           round_up(g.produced, context.kernels->lanes) * g.problem.groups;
-}
-
-// Packed: [group][phase][block of produced][tap y][tap x][reduced][width], width the vectors of the block.
-void gemm_pack(const Context& context, const Gather& g, const float* weights, float* packed) {
-    const int64_t width = block_width(context), lanes = context.kernels->lanes;
-    for (int64_t group = 0; group < g.problem.groups; ++group) {
-        for (int64_t phase = 0; phase < g.phases(); ++phase) {
-            const int64_t py = phase / g.x.phases(), px = phase % g.x.phases();
-            const int64_t taps_y = g.y.tap_count(py), taps_x = g.x.tap_count(px);
-            for (int64_t e0 = 0; e0 < g.produced; e0 += width) {
-                const int64_t valid = min_of(width, g.produced - e0),
-                              stored = round_up(valid, lanes);
-                for (int64_t t = 0; t < taps_y * taps_x; ++t) {
-                    const int64_t r = g.y.tap(py, t / taps_x).kernel,
-                                  s = g.x.tap(px, t % taps_x).kernel;
-                    for (int64_t d = 0; d < g.reduced; ++d, packed += stored) {
-                        for (int64_t e = 0; e < valid; ++e) {
-                            packed[e] = weights[g.weight_at(group, e0 + e, d, r, s)];
-                        }
-                        for (int64_t e = valid; e < stored; ++e) packed[e] = 0.0f;
-                    }
-                }
-            }
-        }
-    }
 }
 
 void gemm_gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,

@@ -21,6 +21,11 @@ struct Tap {
     int64_t offset;  // added to the position
 };
 
+// A tap by phase and by its index there.
+struct TapPlace {
+    int64_t phase, index;
+};
+
 class Window {
 public:
     Window(const Axis& axis, nconv_pass pass) : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
@@ -50,6 +55,14 @@ public:
         const int64_t kernel = first_tap(phase) + index * tap_period_;
         const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
         return {kernel, forward_ ? reach : (phase - reach) / axis_.stride};
+    }
+
+    // The inverse of tap(); phases() or more of a phase that the result does not have.
+    TapPlace place(int64_t kernel) const {
+        if (forward_) return {0, kernel};
+        const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
+        const int64_t phase = (reach % axis_.stride + axis_.stride) % axis_.stride;
+        return {phase, kernel / tap_period_};
     }
 
     // No tap of any phase has an offset outside of these.
