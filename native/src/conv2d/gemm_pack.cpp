@@ -50,8 +50,8 @@ private:
         if (y.phase >= g_.y.phases() || x.phase >= g_.x.phases()) return nullptr;
         const int64_t phase = y.phase * g_.x.phases() + x.phase;
         const int64_t index = y.index * g_.x.tap_count(x.phase) + x.index;
-        return packed + g_.reduced * (g_.taps_before(phase) * padded_ +
-                                      g_.tap_count(phase) * e0_ + index * stored_);
+        return packed + g_.reduced * (g_.taps_before(phase) * padded_ + g_.tap_count(phase) * e0_ +
+                                      index * stored_);
     }
 
     void copy_row(const float* from, float* to) const {

@@ -1,8 +1,10 @@
 // 1 x 1 convolution in NCHW: the tensors are the matrices of a GEMM already, rows of pixels. Pixels are
 // the lanes of a register tile, produced channels its rows; the source is read where it is. Copying it
-// into panels first cost 5 to 13 %, even where planes lie a multiple of 4096 bytes apart.
+// into panels first cost 5 to 13 %, even where planes lie a multiple of 4096 bytes apart. Only a strided
+// forward pass copies: the pixels it reads, without those between, into a strip of its own.
 #include <string.h>
 
+#include "conv2d/balance.h"
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 
@@ -16,19 +18,34 @@ constexpr int64_t kBlockTiles = 4;
 // As many pixels past the last whole vector are taken one by one, produced channels in lanes.
 constexpr int64_t kMostColumns = 4;
 
-const char* declines(const Problem& p, nconv_pass) {
+// Some tiles of pixels, their channels one after the other.
+int64_t strip_pitch(const Context& context) {
+    return kBlockTiles * context.kernels->packed_tile_vectors * context.kernels->lanes +
+           kVirtualLanes;
+}
+
+bool strided(const Problem& p) { return p.height.stride > 1 || p.width.stride > 1; }
+
+const char* declines(const Problem& p, nconv_pass pass) {
     if (p.channels_last()) return "the layout is nhwc";
-    const bool resized = p.height.output != p.height.input || p.width.output != p.width.input;
-    if (p.kernel_taps != 1 || p.height.stride != 1 || p.width.stride != 1 || resized) {
-        return "not a 1 x 1 kernel of stride 1 without padding";
-    }
-    return nullptr;
+    if (p.kernel_taps != 1) return "not a 1 x 1 kernel";
+    if (strided(p) && pass != NCONV_PASS_FORWARD) return "a stride above 1";
+    const auto padded = [](const Axis& a) {
+        return a.pad_before != 0 || (a.output - 1) * a.stride >= a.input ||
+               (a.stride == 1 && a.output != a.input);
+    };
+    return padded(p.height) || padded(p.width) ? "padding" : nullptr;
 }
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
+    const Problem& p = context.problem;
     WorkspaceSize size;
-    if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(context.problem);
+    if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(p);
+    if (strided(p)) {
+        size.per_thread = CheckedSize(min_of(kDepth, p.group_inputs)) * strip_pitch(context) *
+                          int64_t{sizeof(float)};
+    }
     return size;
 }
 
@@ -67,12 +84,51 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 
 // Some pixels of one image, some tiles of one group's produced channels.
 struct Task {
-    const float* source;  // at the first pixel of the group's first channel
-    float* result;
+    const float* source;  // the group's first channel
+    float* result;        // at the first pixel of the group's first channel
     const float* packed;  // of the group
     const float* bias;    // of the group, or null
-    int64_t pixels;
+    int64_t first_pixel, pixels;
     int64_t first_tile, end_tile;
+    float* strip;
+};
+
+// How a call is cut into tasks: blocks of tiles of pixels and parts of the tiles of produced channels.
+struct Cut {
+    Cut(int64_t pixel_tiles, int64_t channel_tiles, int64_t others, int threads, bool copies)
+        : blocks(ceil_div(pixel_tiles, kBlockTiles)) {
+        if (threads == 1 || others * blocks >= kTasksEnough * threads) return;
+        // In products of tiles: the weights' passing costs part of one, a copy about one.
+        const auto time = [&](double tiles, double channels) {
+            return (tiles + 0.15) * channels + (copies ? tiles : 0);
+        };
+        double best = 0;
+        for (int64_t b = blocks; b <= pixel_tiles; b += 1 + b / 8) {
+            for (int64_t p = 1; p <= channel_tiles; p += 1 + p / 4) {
+                const int64_t tasks = others * b * p;
+                const double average =
+                    time(static_cast<double>(pixel_tiles) / static_cast<double>(b),
+                         static_cast<double>(channel_tiles) / static_cast<double>(p));
+                const double largest = time(static_cast<double>(ceil_div(pixel_tiles, b)),
+                                            static_cast<double>(ceil_div(channel_tiles, p)));
+                const double cost = slowest_thread(tasks, threads, average, largest);
+                if (best == 0 || cost < best) {
+                    best = cost;
+                    blocks = b;
+                    parts = p;
+                }
+                if (tasks >= kTasksEnough * threads) break;
+            }
+        }
+    }
+    int64_t blocks, parts = 1;
+};
+
+// The part of the reduced channels that a step takes, at the task's first pixel.
+struct Operand {
+    const float* pixels;
+    ptrdiff_t pitch;  // from one channel to the next
+    int64_t from, depth;
 };
 
 // One tile of produced channels and the part of the reduced ones a step takes.
@@ -86,25 +142,35 @@ struct Step {
 class Pointwise {
 public:
     Pointwise(const Context& context, const Gather& gather, const GatherCall& call)
-        : k_(*context.kernels), g_(gather), call_(call), tiles_(context, gather) {}
+        : k_(*context.kernels),
+          g_(gather),
+          call_(call),
+          tiles_(context, gather),
+          pitch_(strip_pitch(context)) {}
 
-    void run(int64_t images, const Execution& execution) const {
-        const int64_t block = kBlockTiles * tile_pixels(), groups = g_.problem.groups;
-        const int64_t blocks = ceil_div(plane_, block), others = images * groups * blocks;
-        const int64_t parts = min_of(tiles_.count, ceil_div(fewest_tasks(execution), others));
-        parallel_for(execution, others * parts, [&](int64_t index, int) {
-            const int64_t at = index % blocks * block, part = index / blocks % parts;
+    void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
+        const int64_t groups = g_.problem.groups, others = images * groups;
+        const int64_t pixel_tiles = ceil_div(plane_, tile_pixels());
+        const Cut cut(pixel_tiles, tiles_.count, others, execution.threads, strided_);
+        const int64_t blocks = cut.blocks, parts = cut.parts;
+        parallel_for(execution, others * blocks * parts, [&](int64_t index, int slot) {
+            const int64_t block = index % blocks, part = index / blocks % parts;
             const int64_t group = index / (blocks * parts) % groups,
                           image = index / (blocks * parts * groups);
             Task task;
-            task.source = call_.source + image * g_.source_image + group * g_.reduced * plane_ + at;
-            task.result =
-                call_.result + image * g_.result_image + group * g_.produced * plane_ + at;
+            task.first_pixel = share_start(pixel_tiles, blocks, block) * tile_pixels();
+            task.pixels =
+                min_of(plane_, share_start(pixel_tiles, blocks, block + 1) * tile_pixels()) -
+                task.first_pixel;
+            task.source =
+                call_.source + image * g_.source_image + group * g_.reduced * source_plane_;
+            task.result = call_.result + image * g_.result_image + group * g_.produced * plane_ +
+                          task.first_pixel;
             task.packed = call_.packed + group * g_.reduced * g_.produced;
             task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
-            task.pixels = min_of(block, plane_ - at);
             task.first_tile = share_start(tiles_.count, parts, part);
             task.end_tile = share_start(tiles_.count, parts, part + 1);
+            task.strip = reinterpret_cast<float*>(workspace.slot(slot));
             run_task(task);
         });
     }
@@ -119,18 +185,19 @@ private:
         const int64_t whole = columns ? task.pixels - rest : task.pixels;
         for (int64_t d = 0; d < g_.reduced; d += kDepth) {
             const int64_t depth = min_of(kDepth, g_.reduced - d);
+            const Operand source = operand(task, d, depth);
             for (int64_t first = task.first_tile; first < task.end_tile; first += kColumnTiles) {
                 const int count = static_cast<int>(min_of(kColumnTiles, task.end_tile - first));
                 Step steps[kColumnTiles];
                 for (int i = 0; i < count; ++i) {
                     steps[i] = step(task, first + i, d);
                     for (int64_t pixel = 0; pixel < whole; pixel += tile_pixels()) {
-                        multiply(task, steps[i], d, depth, pixel,
+                        multiply(task, source, steps[i], pixel,
                                  min_of(tile_pixels(), whole - pixel));
                     }
                 }
                 for (int64_t pixel = whole; pixel < task.pixels; ++pixel) {
-                    multiply_column(task, steps, count, d, depth, pixel);
+                    multiply_column(task, source, steps, count, pixel);
                 }
                 if (d + depth == g_.reduced) finish(task, steps, count);
             }
@@ -143,26 +210,45 @@ private:
                 task.bias != nullptr ? task.bias + from : nullptr};
     }
 
-    void multiply(const Task& task, const Step& step, int64_t from, int64_t depth, int64_t pixel,
+    Operand operand(const Task& task, int64_t from, int64_t depth) const {
+        const float* source = task.source + from * source_plane_;
+        if (!strided_) return {source + task.first_pixel, source_plane_, from, depth};
+        const Axis &y = g_.problem.height, &x = g_.problem.width;
+        StripRowsArgs args = {};
+        args.source_row = source_plane_;
+        args.source_step = x.stride;
+        args.to_row = pitch_;
+        args.rows = depth;
+        for (int64_t pixel = 0; pixel < task.pixels; pixel += args.count) {
+            const int64_t at = task.first_pixel + pixel, column = at % x.output;
+            args.count = min_of(x.output - column, task.pixels - pixel);
+            args.source = source + at / x.output * y.stride * x.input + column * x.stride;
+            args.to = task.strip + pixel;
+            k_.strip_rows(args);
+        }
+        return {task.strip, pitch_, from, depth};
+    }
+
+    void multiply(const Task& task, const Operand& source, const Step& step, int64_t pixel,
                   int64_t pixels) const {
         PackedTileArgs args = {};
         args.a = step.weights;
-        args.b = task.source + from * plane_ + pixel;
-        args.b_x = plane_;
-        args.x = depth;
+        args.b = source.pixels + pixel;
+        args.b_x = source.pitch;
+        args.x = source.depth;
         args.y = args.z = 1;
         args.init = step.bias;
         args.out = task.result + step.from * plane_ + pixel;
         args.out_row = plane_;
         args.columns = static_cast<int>(pixels);
-        args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
+        args.mode = source.from == 0 ? TileMode::kStore : TileMode::kContinue;
         // A whole vector past the last pixel may be past the end of the tensor.
         const auto& kernels = pixels % k_.lanes == 0 ? k_.packed_tile : k_.packed_tile_partial;
         kernels[step.rows - 1][ceil_div(pixels, k_.lanes) - 1](args);
     }
 
-    void multiply_column(const Task& task, const Step* steps, int count, int64_t from,
-                         int64_t depth, int64_t pixel) const {
+    void multiply_column(const Task& task, const Operand& source, const Step* steps, int count,
+                         int64_t pixel) const {
         ColumnArgs args = {};
         for (int i = 0; i < kColumnTiles; ++i) {
             const Step& step = steps[i < count ? i : 0];
@@ -171,11 +257,11 @@ private:
             args.init[i] = step.bias;
             args.out[i] = task.result + step.from * plane_ + pixel;
         }
-        args.b = task.source + from * plane_ + pixel;
-        args.b_x = plane_;
-        args.x = depth;
+        args.b = source.pixels + pixel;
+        args.b_x = source.pitch;
+        args.x = source.depth;
         args.out_row = plane_;
-        args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
+        args.mode = source.from == 0 ? TileMode::kStore : TileMode::kContinue;
         k_.packed_column(args);
     }
 
@@ -193,16 +279,18 @@ private:
     const Gather& g_;
     const GatherCall& call_;
     const Tiles tiles_;
-    const int64_t plane_ = g_.problem.input_pixels;
+    const int64_t pitch_;
+    const bool strided_ = strided(g_.problem);
+    const int64_t plane_ = g_.problem.output_pixels, source_plane_ = g_.problem.input_pixels;
 };
 
-void forward(const Context& context, const ForwardCall& call, const Workspace&,
+void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
              const Execution& execution) {
     const Gather gather(context.problem, NCONV_PASS_FORWARD);
     const Epilogue epilogue(context, call);
     const GatherCall whole = {call.input, call.packed, call.bias, call.output,
                               epilogue.needed() ? &epilogue : nullptr};
-    Pointwise(context, gather, whole).run(context.problem.batch, execution);
+    Pointwise(context, gather, whole).run(context.problem.batch, workspace, execution);
 }
 
 void backward_input(const Context& context, const BackwardInputCall& call,
@@ -210,7 +298,7 @@ void backward_input(const Context& context, const BackwardInputCall& call,
     const Gather gather(context.problem, NCONV_PASS_BACKWARD_INPUT);
     for_each_derived(context, call, workspace, execution,
                      [&](const GatherCall& part, int64_t images) {
-                         Pointwise(context, gather, part).run(images, execution);
+                         Pointwise(context, gather, part).run(images, workspace, execution);
                      });
 }
 

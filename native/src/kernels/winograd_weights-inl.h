@@ -50,7 +50,8 @@ void winograd_weights(const WinogradWeightsArgs& t) {
     for (int s = 0; s < 3; ++s) {
         for (int v = 0; v < kVectors; ++v) {
             const auto tap = [&](int r) {
-                return V::load_doubles(t.taps + t.order[3 * r + s] * kVirtualLanes + v * V::kDoubles);
+                return V::load_doubles(t.taps + t.order[3 * r + s] * kVirtualLanes +
+                                       v * V::kDoubles);
             };
             Scale::apply(tap(0), tap(1), tap(2), columns);
 #pragma GCC unroll 8
