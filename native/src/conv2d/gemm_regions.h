@@ -1,6 +1,7 @@
 // Regions of a gather's result, what of the source they read, and how deep a strip of it is.
 #pragma once
 
+#include "conv2d/balance.h"
 #include "conv2d/gather.h"
 #include "conv2d/planes.h"
 
@@ -37,10 +38,10 @@ struct Regions {
     Rectangle at(const Gather& g, int64_t index) const {
         const int64_t row = index / column_parts, column = index % column_parts;
         const int64_t height = g.y.phase_size(0), width = g.x.phase_size(0);
-        const int64_t y = share_start(height, row_parts, row);
-        const int64_t x = share_start(width, column_parts, column);
-        return {y, share_start(height, row_parts, row + 1) - y, x,
-                share_start(width, column_parts, column + 1) - x};
+        const int64_t y = even_start(height, row_parts, row);
+        const int64_t x = even_start(width, column_parts, column);
+        return {y, even_start(height, row_parts, row + 1) - y, x,
+                even_start(width, column_parts, column + 1) - x};
     }
     int64_t row_parts, column_parts;
     int64_t rows, columns;  // of the largest

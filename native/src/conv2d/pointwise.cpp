@@ -53,10 +53,12 @@ CheckedSize packed_count(const Context& context, nconv_pass) {
     return CheckedSize(context.problem.weights_count) + kVirtualLanes;
 }
 
-// The produced channels of a group in near-equal tiles.
+// The produced channels of a group in near-equal tiles, an even number of them for an even number of threads.
 struct Tiles {
     Tiles(const Context& context, const Gather& g)
-        : produced(g.produced), count(ceil_div(produced, context.kernels->packed_tile_rows)) {}
+        : produced(g.produced), count(ceil_div(produced, context.kernels->packed_tile_rows)) {
+        if (count > 2) count = round_up(count, 2);
+    }
     int64_t first(int64_t tile) const { return share_start(produced, count, tile); }
     int64_t produced, count;
 };
@@ -93,25 +95,31 @@ struct Task {
     float* strip;
 };
 
-// How a call is cut into tasks: blocks of tiles of pixels and parts of the tiles of produced channels.
+// How a call is cut into tasks: blocks of vectors of pixels and parts of the tiles of produced channels.
 struct Cut {
-    Cut(int64_t pixel_tiles, int64_t channel_tiles, int64_t others, int threads, bool copies)
-        : blocks(ceil_div(pixel_tiles, kBlockTiles)) {
+    Cut(const Context& context, const Gather& g, int64_t channel_tiles, int64_t others, int threads)
+        : vectors(ceil_div(g.problem.output_pixels, context.kernels->lanes)) {
+        const double wide = context.kernels->packed_tile_vectors;
+        blocks = ceil_div(vectors, kBlockTiles * context.kernels->packed_tile_vectors);
         if (threads == 1 || others * blocks >= kTasksEnough * threads) return;
-        // In products of tiles: the weights' passing costs part of one, a copy about one.
-        const auto time = [&](double tiles, double channels) {
-            return (tiles + 0.15) * channels + (copies ? tiles : 0);
+        // In products of tiles. The weights' passing costs part of one, the single pixels at the end about one for
+        // all tiles of a column kernel, a copy of a tile's pixels two.
+        const double copy = strided(g.problem) ? 2 : 0;
+        const auto time = [&](double tiles, int64_t channels) {
+            return (tiles + 0.15) * static_cast<double>(channels) + copy * tiles +
+                   static_cast<double>(ceil_div(channels, kColumnTiles));
         };
+        const double pixels = static_cast<double>(g.problem.output_pixels) / context.kernels->lanes;
         double best = 0;
-        for (int64_t b = blocks; b <= pixel_tiles; b += 1 + b / 8) {
+        for (int64_t b = blocks; b <= vectors; b += 1 + b / 8) {
+            const double average = pixels / static_cast<double>(b) / wide;
+            const double largest = static_cast<double>(ceil_div(vectors, b)) / wide;
             for (int64_t p = 1; p <= channel_tiles; p += 1 + p / 4) {
-                const int64_t tasks = others * b * p;
-                const double average =
-                    time(static_cast<double>(pixel_tiles) / static_cast<double>(b),
-                         static_cast<double>(channel_tiles) / static_cast<double>(p));
-                const double largest = time(static_cast<double>(ceil_div(pixel_tiles, b)),
-                                            static_cast<double>(ceil_div(channel_tiles, p)));
-                const double cost = slowest_thread(tasks, threads, average, largest);
+                const int64_t tasks = others * b * p, channels = ceil_div(channel_tiles, p);
+                const double even =
+                    static_cast<double>(channel_tiles) / static_cast<double>(p * channels);
+                const double cost = slowest_thread(tasks, threads, even * time(average, channels),
+                                                   time(largest, channels));
                 if (best == 0 || cost < best) {
                     best = cost;
                     blocks = b;
@@ -121,7 +129,7 @@ struct Cut {
             }
         }
     }
-    int64_t blocks, parts = 1;
+    int64_t vectors, blocks, parts = 1;
 };
 
 // The part of the reduced channels that a step takes, at the task's first pixel.
@@ -142,7 +150,8 @@ struct Step {
 class Pointwise {
 public:
     Pointwise(const Context& context, const Gather& gather, const GatherCall& call)
-        : k_(*context.kernels),
+        : context_(context),
+          k_(*context.kernels),
           g_(gather),
           call_(call),
           tiles_(context, gather),
@@ -150,26 +159,24 @@ public:
 
     void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
         const int64_t groups = g_.problem.groups, others = images * groups;
-        const int64_t pixel_tiles = ceil_div(plane_, tile_pixels());
-        const Cut cut(pixel_tiles, tiles_.count, others, execution.threads, strided_);
+        const Cut cut(context_, g_, tiles_.count, others, execution.threads);
         const int64_t blocks = cut.blocks, parts = cut.parts;
         parallel_for(execution, others * blocks * parts, [&](int64_t index, int slot) {
             const int64_t block = index % blocks, part = index / blocks % parts;
             const int64_t group = index / (blocks * parts) % groups,
                           image = index / (blocks * parts * groups);
             Task task;
-            task.first_pixel = share_start(pixel_tiles, blocks, block) * tile_pixels();
-            task.pixels =
-                min_of(plane_, share_start(pixel_tiles, blocks, block + 1) * tile_pixels()) -
-                task.first_pixel;
+            task.first_pixel = even_start(cut.vectors, blocks, block) * k_.lanes;
+            task.pixels = min_of(plane_, even_start(cut.vectors, blocks, block + 1) * k_.lanes) -
+                          task.first_pixel;
             task.source =
                 call_.source + image * g_.source_image + group * g_.reduced * source_plane_;
             task.result = call_.result + image * g_.result_image + group * g_.produced * plane_ +
                           task.first_pixel;
             task.packed = call_.packed + group * g_.reduced * g_.produced;
             task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
-            task.first_tile = share_start(tiles_.count, parts, part);
-            task.end_tile = share_start(tiles_.count, parts, part + 1);
+            task.first_tile = even_start(tiles_.count, parts, part);
+            task.end_tile = even_start(tiles_.count, parts, part + 1);
             task.strip = reinterpret_cast<float*>(workspace.slot(slot));
             run_task(task);
         });
@@ -275,6 +282,7 @@ private:
         }
     }
 
+    const Context& context_;
     const KernelSet& k_;
     const Gather& g_;
     const GatherCall& call_;
