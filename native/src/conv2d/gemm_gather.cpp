@@ -230,10 +230,9 @@ class Cut {
 public:
     Cut(const Context& context, const Gather& g, int64_t images, int threads)
         : regions(largest_regions(g)),
-          channel_blocks(ceil_div(g.produced, block_width(context))),
+          channel_blocks(ProducedBlocks(context, g).count),
           g_(g),
-          width_(block_width(context)),
-          lanes_(context.kernels->lanes) {
+          blocks_(context, g) {
         // A strip serves all of a task's channels; without one, neighbouring tasks share a panel.
         const bool apart = g.problem.channels_last() || depth_block(g) < g.reduced;
         const int64_t others = images * g.problem.groups;
@@ -267,31 +266,32 @@ public:
 
 private:
     // Cycles per reduced channel: two multiply-adds a cycle, in NCHW the transposes, each element of which takes
-    // about one; the panel's passing costs as much as a pixel.
+    // about one, the tables; the panel's passing costs as much as a pixel.
     double time(const Regions& r, int64_t tasks, int64_t parts, int threads) const {
-        constexpr double kTransposed = 0.8;
+        constexpr double kTransposed = 0.8, kTask = 1500;
         const double pixels = static_cast<double>(r.rows * r.columns);
-        const int64_t blocks = ceil_div(channel_blocks, parts);
+        const int64_t padded = blocks_.vectors * blocks_.lanes;
+        const int64_t most = ceil_div(blocks_.vectors, blocks_.count) * blocks_.lanes *
+                             ceil_div(channel_blocks, parts);
         const auto task = [&](double size, int64_t columns) {
             double cycles = (size + 1) * static_cast<double>(g_.problem.kernel_taps) *
-                            static_cast<double>(round_up(columns, lanes_)) /
-                            static_cast<double>(2 * lanes_);
+                            static_cast<double>(columns) / static_cast<double>(2 * blocks_.lanes);
             if (!g_.problem.channels_last()) {
                 const Rectangle source = source_of(g_, {0, r.rows, 0, r.columns});
                 cycles += kTransposed * (static_cast<double>(source.pixels()) +
                                          size * static_cast<double>(g_.phases() * columns) /
                                              static_cast<double>(g_.reduced));
             }
-            return cycles;
+            return cycles + kTask / static_cast<double>(g_.reduced);
         };
         const double average = static_cast<double>(g_.y.phase_size(0) * g_.x.phase_size(0)) /
                                static_cast<double>(r.count());
-        return slowest_thread(tasks, threads, task(average, ceil_div(g_.produced, parts)),
-                              task(pixels, min_of(g_.produced, blocks * width_)));
+        return slowest_thread(tasks, threads, task(average, ceil_div(padded, parts)),
+                              task(pixels, min_of(padded, most)));
     }
 
     const Gather& g_;
-    const int64_t width_, lanes_;
+    const ProducedBlocks blocks_;
 };
 
 struct Task {
@@ -327,6 +327,7 @@ void clear_skipped(const Gather& g, const Rectangle& region, int64_t channels, f
 
 void run_task(const Context& context, const Gather& g, const Task& task, const Slot& slot) {
     const KernelSet& k = *context.kernels;
+    const ProducedBlocks blocks(context, g);
     const int64_t width = block_width(context), depth = depth_block(g), pitch = strip_pitch(g);
     const bool planes = !g.problem.channels_last();
     const int64_t source_plane = g.y.source_extent() * g.x.source_extent();
@@ -343,8 +344,8 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
     block.epilogue = planes_epilogue ? nullptr : task.epilogue;
     const Rectangle source = source_of(g, task.region), result = result_of(g, task.region);
     for (int64_t b = task.first_block; b < task.end_block; ++b) {
-        block.e0 = b * width;
-        block.columns = min_of(width, g.produced - block.e0);
+        block.e0 = blocks.first(b);
+        block.columns = blocks.columns(b);
         block.bias = task.bias != nullptr ? task.bias + block.e0 : nullptr;
         if (planes) {
             block.result = {slot.stage, result.y, result.x, result.spacing, result.columns * width,

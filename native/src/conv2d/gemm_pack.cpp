@@ -12,11 +12,11 @@ namespace {
 // One block of produced channels of a group.
 class Packing {
 public:
-    Packing(const Context& context, const Gather& g, int64_t e0, int64_t width)
+    Packing(const Context& context, const Gather& g, int64_t e0, int64_t columns)
         : k_(*context.kernels),
           g_(g),
           e0_(e0),
-          columns_(min_of(width, g.produced - e0)),
+          columns_(columns),
           stored_(round_up(columns_, context.kernels->lanes)),
           padded_(round_up(g.produced, context.kernels->lanes)) {}
 
@@ -101,12 +101,12 @@ CheckedSize gemm_packed_count(const Context& context, const Gather& g) {
 }
 
 void gemm_pack(const Context& context, const Gather& g, const float* weights, float* packed) {
-    const int64_t width = block_width(context);
+    const ProducedBlocks blocks(context, g);
     const int64_t group_weights = g.problem.weights_count / g.problem.groups;
     const int64_t group_packed = gemm_packed_count(context, g).value() / g.problem.groups;
     for (int64_t group = 0; group < g.problem.groups; ++group) {
-        for (int64_t e0 = 0; e0 < g.produced; e0 += width) {
-            Packing(context, g, e0, width)
+        for (int64_t b = 0; b < blocks.count; ++b) {
+            Packing(context, g, blocks.first(b), blocks.columns(b))
                 .run(weights + group * group_weights, packed + group * group_packed);
         }
     }

@@ -1,7 +1,8 @@
 // 1 x 1 convolution in NCHW: the tensors are the matrices of a GEMM already, rows of pixels. Pixels are
 // the lanes of a register tile, produced channels its rows; the source is read where it is. Copying it
-// into panels first cost 5 to 13 %, even where planes lie a multiple of 4096 bytes apart. Only a strided
-// forward pass copies: the pixels it reads, without those between, into a strip of its own.
+// into panels first cost 5 to 13 %, even where planes lie a multiple of 4096 bytes apart. With a stride it
+// would have to be copied, and that was no faster than gemm's transposing: 4 to 12 % better for 64 and 128
+// channels, 8 to 14 % worse for more.
 #include <string.h>
 
 #include "conv2d/balance.h"
@@ -18,34 +19,19 @@ constexpr int64_t kBlockTiles = 4;
 // As many pixels past the last whole vector are taken one by one, produced channels in lanes.
 constexpr int64_t kMostColumns = 4;
 
-// Some tiles of pixels, their channels one after the other.
-int64_t strip_pitch(const Context& context) {
-    return kBlockTiles * context.kernels->packed_tile_vectors * context.kernels->lanes +
-           kVirtualLanes;
-}
-
-bool strided(const Problem& p) { return p.height.stride > 1 || p.width.stride > 1; }
-
-const char* declines(const Problem& p, nconv_pass pass) {
+const char* declines(const Problem& p, nconv_pass) {
     if (p.channels_last()) return "the layout is nhwc";
-    if (p.kernel_taps != 1) return "not a 1 x 1 kernel";
-    if (strided(p) && pass != NCONV_PASS_FORWARD) return "a stride above 1";
-    const auto padded = [](const Axis& a) {
-        return a.pad_before != 0 || (a.output - 1) * a.stride >= a.input ||
-               (a.stride == 1 && a.output != a.input);
-    };
-    return padded(p.height) || padded(p.width) ? "padding" : nullptr;
+    const bool resized = p.height.output != p.height.input || p.width.output != p.width.input;
+    if (p.kernel_taps != 1 || p.height.stride != 1 || p.width.stride != 1 || resized) {
+        return "not a 1 x 1 kernel of stride 1 without padding";
+    }
+    return nullptr;
 }
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
-    const Problem& p = context.problem;
     WorkspaceSize size;
-    if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(p);
-    if (strided(p)) {
-        size.per_thread = CheckedSize(min_of(kDepth, p.group_inputs)) * strip_pitch(context) *
-                          int64_t{sizeof(float)};
-    }
+    if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(context.problem);
     return size;
 }
 
@@ -86,13 +72,12 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 
 // Some pixels of one image, some tiles of one group's produced channels.
 struct Task {
-    const float* source;  // the group's first channel
-    float* result;        // at the first pixel of the group's first channel
+    const float* source;  // at the first pixel of the group's first channel
+    float* result;
     const float* packed;  // of the group
     const float* bias;    // of the group, or null
-    int64_t first_pixel, pixels;
+    int64_t pixels;
     int64_t first_tile, end_tile;
-    float* strip;
 };
 
 // How a call is cut into tasks: blocks of vectors of pixels and parts of the tiles of produced channels.
@@ -103,10 +88,9 @@ struct Cut {
         blocks = ceil_div(vectors, kBlockTiles * context.kernels->packed_tile_vectors);
         if (threads == 1 || others * blocks >= kTasksEnough * threads) return;
         // In products of tiles. The weights' passing costs part of one, the single pixels at the end about one for
-        // all tiles of a column kernel, a copy of a tile's pixels two.
-        const double copy = strided(g.problem) ? 2 : 0;
+        // all tiles of a column kernel.
         const auto time = [&](double tiles, int64_t channels) {
-            return (tiles + 0.15) * static_cast<double>(channels) + copy * tiles +
+            return (tiles + 0.15) * static_cast<double>(channels) +
                    static_cast<double>(ceil_div(channels, kColumnTiles));
         };
         const double pixels = static_cast<double>(g.problem.output_pixels) / context.kernels->lanes;
@@ -132,13 +116,6 @@ struct Cut {
     int64_t vectors, blocks, parts = 1;
 };
 
-// The part of the reduced channels that a step takes, at the task's first pixel.
-struct Operand {
-    const float* pixels;
-    ptrdiff_t pitch;  // from one channel to the next
-    int64_t from, depth;
-};
-
 // One tile of produced channels and the part of the reduced ones a step takes.
 struct Step {
     int64_t from;
@@ -154,30 +131,27 @@ public:
           k_(*context.kernels),
           g_(gather),
           call_(call),
-          tiles_(context, gather),
-          pitch_(strip_pitch(context)) {}
+          tiles_(context, gather) {}
 
-    void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
+    void run(int64_t images, const Execution& execution) const {
         const int64_t groups = g_.problem.groups, others = images * groups;
         const Cut cut(context_, g_, tiles_.count, others, execution.threads);
         const int64_t blocks = cut.blocks, parts = cut.parts;
-        parallel_for(execution, others * blocks * parts, [&](int64_t index, int slot) {
+        parallel_for(execution, others * blocks * parts, [&](int64_t index, int) {
             const int64_t block = index % blocks, part = index / blocks % parts;
             const int64_t group = index / (blocks * parts) % groups,
                           image = index / (blocks * parts * groups);
             Task task;
-            task.first_pixel = even_start(cut.vectors, blocks, block) * k_.lanes;
-            task.pixels = min_of(plane_, even_start(cut.vectors, blocks, block + 1) * k_.lanes) -
-                          task.first_pixel;
-            task.source =
-                call_.source + image * g_.source_image + group * g_.reduced * source_plane_;
-            task.result = call_.result + image * g_.result_image + group * g_.produced * plane_ +
-                          task.first_pixel;
+            const int64_t at = even_start(cut.vectors, blocks, block) * k_.lanes;
+            const int64_t end = even_start(cut.vectors, blocks, block + 1) * k_.lanes;
+            task.pixels = min_of(plane_, end) - at;
+            task.source = call_.source + image * g_.source_image + group * g_.reduced * plane_ + at;
+            task.result =
+                call_.result + image * g_.result_image + group * g_.produced * plane_ + at;
             task.packed = call_.packed + group * g_.reduced * g_.produced;
             task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
             task.first_tile = even_start(tiles_.count, parts, part);
             task.end_tile = even_start(tiles_.count, parts, part + 1);
-            task.strip = reinterpret_cast<float*>(workspace.slot(slot));
             run_task(task);
         });
     }
@@ -192,19 +166,18 @@ private:
         const int64_t whole = columns ? task.pixels - rest : task.pixels;
         for (int64_t d = 0; d < g_.reduced; d += kDepth) {
             const int64_t depth = min_of(kDepth, g_.reduced - d);
-            const Operand source = operand(task, d, depth);
             for (int64_t first = task.first_tile; first < task.end_tile; first += kColumnTiles) {
                 const int count = static_cast<int>(min_of(kColumnTiles, task.end_tile - first));
                 Step steps[kColumnTiles];
                 for (int i = 0; i < count; ++i) {
                     steps[i] = step(task, first + i, d);
                     for (int64_t pixel = 0; pixel < whole; pixel += tile_pixels()) {
-                        multiply(task, source, steps[i], pixel,
+                        multiply(task, steps[i], d, depth, pixel,
                                  min_of(tile_pixels(), whole - pixel));
                     }
                 }
                 for (int64_t pixel = whole; pixel < task.pixels; ++pixel) {
-                    multiply_column(task, source, steps, count, pixel);
+                    multiply_column(task, steps, count, d, depth, pixel);
                 }
                 if (d + depth == g_.reduced) finish(task, steps, count);
             }
@@ -217,45 +190,26 @@ private:
                 task.bias != nullptr ? task.bias + from : nullptr};
     }
 
-    Operand operand(const Task& task, int64_t from, int64_t depth) const {
-        const float* source = task.source + from * source_plane_;
-        if (!strided_) return {source + task.first_pixel, source_plane_, from, depth};
-        const Axis &y = g_.problem.height, &x = g_.problem.width;
-        StripRowsArgs args = {};
-        args.source_row = source_plane_;
-        args.source_step = x.stride;
-        args.to_row = pitch_;
-        args.rows = depth;
-        for (int64_t pixel = 0; pixel < task.pixels; pixel += args.count) {
-            const int64_t at = task.first_pixel + pixel, column = at % x.output;
-            args.count = min_of(x.output - column, task.pixels - pixel);
-            args.source = source + at / x.output * y.stride * x.input + column * x.stride;
-            args.to = task.strip + pixel;
-            k_.strip_rows(args);
-        }
-        return {task.strip, pitch_, from, depth};
-    }
-
-    void multiply(const Task& task, const Operand& source, const Step& step, int64_t pixel,
+    void multiply(const Task& task, const Step& step, int64_t from, int64_t depth, int64_t pixel,
                   int64_t pixels) const {
         PackedTileArgs args = {};
         args.a = step.weights;
-        args.b = source.pixels + pixel;
-        args.b_x = source.pitch;
-        args.x = source.depth;
+        args.b = task.source + from * plane_ + pixel;
+        args.b_x = plane_;
+        args.x = depth;
         args.y = args.z = 1;
         args.init = step.bias;
         args.out = task.result + step.from * plane_ + pixel;
         args.out_row = plane_;
         args.columns = static_cast<int>(pixels);
-        args.mode = source.from == 0 ? TileMode::kStore : TileMode::kContinue;
+        args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
         // A whole vector past the last pixel may be past the end of the tensor.
         const auto& kernels = pixels % k_.lanes == 0 ? k_.packed_tile : k_.packed_tile_partial;
         kernels[step.rows - 1][ceil_div(pixels, k_.lanes) - 1](args);
     }
 
-    void multiply_column(const Task& task, const Operand& source, const Step* steps, int count,
-                         int64_t pixel) const {
+    void multiply_column(const Task& task, const Step* steps, int count, int64_t from,
+                         int64_t depth, int64_t pixel) const {
         ColumnArgs args = {};
         for (int i = 0; i < kColumnTiles; ++i) {
             const Step& step = steps[i < count ? i : 0];
@@ -264,11 +218,11 @@ private:
             args.init[i] = step.bias;
             args.out[i] = task.result + step.from * plane_ + pixel;
         }
-        args.b = source.pixels + pixel;
-        args.b_x = source.pitch;
-        args.x = source.depth;
+        args.b = task.source + from * plane_ + pixel;
+        args.b_x = plane_;
+        args.x = depth;
         args.out_row = plane_;
-        args.mode = source.from == 0 ? TileMode::kStore : TileMode::kContinue;
+        args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
         k_.packed_column(args);
     }
 
@@ -287,18 +241,16 @@ private:
     const Gather& g_;
     const GatherCall& call_;
     const Tiles tiles_;
-    const int64_t pitch_;
-    const bool strided_ = strided(g_.problem);
-    const int64_t plane_ = g_.problem.output_pixels, source_plane_ = g_.problem.input_pixels;
+    const int64_t plane_ = g_.problem.input_pixels;
 };
 
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
+void forward(const Context& context, const ForwardCall& call, const Workspace&,
              const Execution& execution) {
     const Gather gather(context.problem, NCONV_PASS_FORWARD);
     const Epilogue epilogue(context, call);
     const GatherCall whole = {call.input, call.packed, call.bias, call.output,
                               epilogue.needed() ? &epilogue : nullptr};
-    Pointwise(context, gather, whole).run(context.problem.batch, workspace, execution);
+    Pointwise(context, gather, whole).run(context.problem.batch, execution);
 }
 
 void backward_input(const Context& context, const BackwardInputCall& call,
@@ -306,7 +258,7 @@ void backward_input(const Context& context, const BackwardInputCall& call,
     const Gather gather(context.problem, NCONV_PASS_BACKWARD_INPUT);
     for_each_derived(context, call, workspace, execution,
                      [&](const GatherCall& part, int64_t images) {
-                         Pointwise(context, gather, part).run(images, workspace, execution);
+                         Pointwise(context, gather, part).run(images, execution);
                      });
 }
 
