@@ -405,13 +405,17 @@ void gemm_gather(const Context& context, const Gather& g, const GatherCall& call
     const bool planes = !g.problem.channels_last();
     const int64_t source_plane = planes ? g.y.source_extent() * g.x.source_extent() : 1;
     const int64_t result_plane = planes ? g.y.result_extent() * g.x.result_extent() : 1;
+    // Weights that stay in L2 pass for each region, larger ones for all regions; a thread's run of tasks then
+    // reads part of the source or part of the weights.
+    const bool near = group_packed * int64_t{sizeof(float)} <= kPanelBytes;
     const bool parted_y = parts_by_taps(g.y), parted_x = parts_by_taps(g.x);
     parallel_for(execution, images * groups * parts * regions, [&](int64_t index, int slot) {
-        const int64_t part = index / regions % parts;
+        const int64_t part = near ? index % parts : index / regions % parts;
+        const int64_t region = near ? index / parts % regions : index % regions;
         const int64_t group = index / (regions * parts) % groups;
         const int64_t image = index / (regions * parts * groups);
         Task task;
-        task.region = cut.regions.at(g, index % regions);
+        task.region = cut.regions.at(g, region);
         task.first_block = share_start(cut.channel_blocks, parts, part);
         task.end_block = share_start(cut.channel_blocks, parts, part + 1);
         task.source = call.source + image * g.source_image + group * g.reduced * source_plane;
