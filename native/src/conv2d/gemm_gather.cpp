@@ -237,6 +237,8 @@ public:
         const bool apart = g.problem.channels_last() || depth_block(g) < g.reduced;
         const int64_t others = images * g.problem.groups;
         const int64_t fewest = apart ? channel_blocks : 1;
+        const int64_t fewest_pixels =
+            g.problem.channels_last() ? kFewestRegionPixels : kFewestPlanePixels;
         channel_parts = fewest;
         if (threads == 1 || others * fewest * regions.count() >= kTasksEnough * threads) return;
         const Regions largest = regions;
@@ -245,7 +247,7 @@ public:
         for (int64_t x = largest.column_parts; x <= width; x *= 2) {
             for (int64_t y = largest.row_parts; y <= height; y += 1 + y / 8) {
                 const Regions tried(g, y, x);
-                const bool small = tried.rows * tried.columns < kFewestRegionPixels;
+                const bool small = tried.rows * tried.columns < fewest_pixels;
                 if (small && tried.count() > largest.count()) break;
                 for (int64_t parts = fewest; parts <= channel_blocks; parts += 1 + parts / 4) {
                     const int64_t tasks = others * tried.count() * parts;
@@ -265,10 +267,10 @@ public:
     int64_t channel_blocks, channel_parts;
 
 private:
-    // Cycles per reduced channel: two multiply-adds a cycle, in NCHW the transposes, each element of which takes
-    // about one, the tables; the panel's passing costs as much as a pixel.
+    // Cycles per reduced channel: two multiply-adds a cycle, in NCHW the transposes (short of a vector at the
+    // end of a run), the tables. The panel's passing costs as much as a pixel.
     double time(const Regions& r, int64_t tasks, int64_t parts, int threads) const {
-        constexpr double kTransposed = 0.8, kTask = 1500;
+        constexpr double kTransposed = 1.5, kTask = 3000;
         const double pixels = static_cast<double>(r.rows * r.columns);
         const int64_t padded = blocks_.vectors * blocks_.lanes;
         const int64_t most = ceil_div(blocks_.vectors, blocks_.count) * blocks_.lanes *
@@ -278,9 +280,10 @@ private:
                             static_cast<double>(columns) / static_cast<double>(2 * blocks_.lanes);
             if (!g_.problem.channels_last()) {
                 const Rectangle source = source_of(g_, {0, r.rows, 0, r.columns});
-                cycles += kTransposed * (static_cast<double>(source.pixels()) +
-                                         size * static_cast<double>(g_.phases() * columns) /
-                                             static_cast<double>(g_.reduced));
+                cycles += kTransposed *
+                          (static_cast<double>(source.pixels()) +
+                           (size + kVirtualLanes) * static_cast<double>(g_.phases() * columns) /
+                               static_cast<double>(g_.reduced));
             }
             return cycles + kTask / static_cast<double>(g_.reduced);
         };

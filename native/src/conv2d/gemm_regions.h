@@ -12,7 +12,7 @@ namespace nconv {
 constexpr int64_t kRegionPixels = 128;
 constexpr int64_t kPlaneRegionPixels = 256;
 constexpr int64_t kRegionColumns = 128;
-constexpr int64_t kFewestRegionPixels = 20;
+constexpr int64_t kFewestRegionPixels = 20, kFewestPlanePixels = 32;
 // Of all phases together: their results wait in a stage that should stay in L2.
 constexpr int64_t kStagePixels = 1024;
 
