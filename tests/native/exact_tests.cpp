@@ -154,9 +154,11 @@ TEST(Adjoint, ThreePassesAgree) {
 }
 
 // What a plan chooses by itself, on layers of real size; one processor-friendly selection.
-TEST(Topologies, ChosenAlgorithmsAreExact) {
+class Topologies : public testing::TestWithParam<const char*> {};
+
+TEST_P(Topologies, ChosenAlgorithmsAreExact) {
     std::vector<Descriptor> descriptors;
-    ASSERT_EQ(read_shape_file(shape_file("topologies.txt"), &descriptors), "");
+    ASSERT_EQ(read_shape_file(shape_file(GetParam()), &descriptors), "");
     int checked = 0;
     for (Descriptor& descriptor : descriptors) {
         nconv_conv2d_desc& desc = descriptor.desc;
@@ -173,6 +175,12 @@ TEST(Topologies, ChosenAlgorithmsAreExact) {
     }
     EXPECT_GT(checked, 5);
 }
+
+INSTANTIATE_TEST_SUITE_P(Exact, Topologies, testing::Values("topologies.txt", "networks.txt"),
+                         [](const auto& info) {
+                             const std::string name = info.param;
+                             return name.substr(0, name.find('.'));
+                         });
 
 }  // namespace
 }  // namespace nconv_test

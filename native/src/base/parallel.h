@@ -58,20 +58,38 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
     // Several neighbouring tasks at a time: they share cache lines, and the smallest, some 600 cycles, are
     // no longer than a contended counter takes. Weight gradient of 512 channels at 7 x 7, NHWC, two
     // threads: 41 % of peak one at a time, 71 % so.
+    // Each thread begins with a run of its own, the same in every call, whose part of the tensors its cache
+    // may hold, and then helps with the others': 32 channels at 160 x 160, NCHW, took two threads 549 us with
+    // one counter for all and 469 so.
+    struct alignas(64) Run {
+        std::atomic<int64_t> next;
+        int64_t end;
+    };
     struct Shared {
         const Task& task;
-        std::atomic<int64_t> next;
-        int64_t count, grain;
-    } shared{task, {0}, count, count / (shares * kGrainsPerShare) + 1};
+        Run* runs;
+        int64_t shares, grain;
+    };
+    Run runs[kMaxThreads];
+    for (int i = 0; i < shares; ++i) {
+        runs[i].next.store(count / shares * i + count % shares * i / shares,
+                           std::memory_order_relaxed);
+        runs[i].end = count / shares * (i + 1) + count % shares * (i + 1) / shares;
+    }
+    Shared shared{task, runs, shares, count / (shares * kGrainsPerShare) + 1};
     run_shares(
         execution, shares,
         [](void* context, int64_t slot) {
             Shared& s = *static_cast<Shared*>(context);
-            for (;;) {
-                const int64_t begin = s.next.fetch_add(s.grain, std::memory_order_relaxed);
-                if (begin >= s.count) return;
-                const int64_t end = begin + s.grain < s.count ? begin + s.grain : s.count;
-                for (int64_t i = begin; i < end; ++i) s.task(i, static_cast<int>(slot));
+            for (int64_t i = 0; i < s.shares; ++i) {
+                Run& run = s.runs[(slot + i) % s.shares];
+                for (;;) {
+                    if (run.next.load(std::memory_order_relaxed) >= run.end) break;
+                    const int64_t begin = run.next.fetch_add(s.grain, std::memory_order_relaxed);
+                    if (begin >= run.end) break;
+                    const int64_t end = begin + s.grain < run.end ? begin + s.grain : run.end;
+                    for (int64_t at = begin; at < end; ++at) s.task(at, static_cast<int>(slot));
+                }
             }
         },
         &shared);

@@ -55,6 +55,19 @@ struct Gather {
     int64_t source_image, result_image;
 };
 
+// Floats of the weights from one produced or reduced channel or tap of a group to the next.
+struct WeightSteps {
+    explicit WeightSteps(const Gather& g) {
+        const int64_t taps = g.problem.kernel_taps, inputs = g.problem.group_inputs;
+        const bool last = g.problem.channels_last();
+        const int64_t input = last ? 1 : taps, output = inputs * taps;
+        produced = g.forward ? output : input;
+        reduced = g.forward ? input : output;
+        tap = last ? inputs : 1;
+    }
+    int64_t produced, reduced, tap;
+};
+
 // One call of either pass.
 struct GatherCall {
     const float* source;

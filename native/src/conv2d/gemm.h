@@ -2,9 +2,30 @@
 // backward_weights. Both serve both layouts.
 #pragma once
 
+#include "conv2d/balance.h"
 #include "conv2d/gather.h"
 
 namespace nconv {
+
+// Produced channels of a block: a register tile's.
+inline int64_t block_width(const Context& context) {
+    return static_cast<int64_t>(context.kernels->rows_tile_vectors) * context.kernels->lanes;
+}
+
+// The produced channels of a group in blocks of near-equal numbers of vectors: a last block of one vector
+// would wait for loads, and make one thread's tasks shorter than another's.
+struct ProducedBlocks {
+    ProducedBlocks(const Context& context, const Gather& g)
+        : produced(g.produced),
+          lanes(context.kernels->lanes),
+          vectors(ceil_div(produced, lanes)),
+          count(ceil_div(vectors, context.kernels->rows_tile_vectors)) {}
+    int64_t first(int64_t block) const { return even_start(vectors, count, block) * lanes; }
+    int64_t columns(int64_t block) const {
+        return min_of(first(block + 1), produced) - first(block);
+    }
+    int64_t produced, lanes, vectors, count;
+};
 
 WorkspaceSize gemm_gather_workspace(const Context&, const Gather&);
 CheckedSize gemm_packed_count(const Context&, const Gather&);

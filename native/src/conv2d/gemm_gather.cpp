@@ -8,121 +8,20 @@
 // pixels in lanes, im2col by another name, took 15 to 60 %: they copy every value once per tap.
 #include <string.h>
 
+#include "conv2d/balance.h"
 #include "conv2d/gemm.h"
-#include "conv2d/planes.h"
+#include "conv2d/gemm_regions.h"
 
 namespace nconv {
 namespace {
-
-// Pixels of a task and phase: a panel of weights is used about 20 times per row of the tile. In NCHW more,
-// since neighbouring regions read the same rows: 64 channels at 56 x 56 gain 2 %.
-constexpr int64_t kRegionPixels = 128;
-constexpr int64_t kPlaneRegionPixels = 256;
-constexpr int64_t kRegionColumns = 128;
-constexpr int64_t kFewestRegionPixels = 48;
-// Of all phases together: their results wait in a stage that should stay in L2.
-constexpr int64_t kStagePixels = 1024;
 
 // Taps whose panel is kept in L2 while the pixels of a task pass by.
 constexpr int64_t kPanelBytes = 512 * 1024;
 constexpr int64_t kMaxTableTaps = 64;
 
-// Channels are reduced in blocks if a strip of all of them would be larger: wide kernels and dilations.
-constexpr int64_t kStripFloats = 256 * 1024;
-
-int64_t block_width(const Context& context) {
-    return static_cast<int64_t>(context.kernels->rows_tile_vectors) * context.kernels->lanes;
-}
-
 int64_t table_taps(const Context& context, const Gather& g) {
     const int64_t bytes = g.reduced * block_width(context) * static_cast<int64_t>(sizeof(float));
     return min_of(kMaxTableTaps, max_of(1, kPanelBytes / bytes));
-}
-
-// The phases' common grid in near-equal rectangles of at most that many pixels.
-struct Regions {
-    Regions(const Gather& g, int64_t most) {
-        const int64_t height = g.y.phase_size(0), width = g.x.phase_size(0);
-        const int64_t pixels = min_of(most, max_of(1, kStagePixels / g.phases()));
-        column_parts = ceil_div(width, kRegionColumns);
-        columns = ceil_div(width, column_parts);
-        row_parts = ceil_div(height, max_of(1, pixels / columns));
-        rows = ceil_div(height, row_parts);
-    }
-    int64_t count() const { return row_parts * column_parts; }
-    Rectangle at(const Gather& g, int64_t index) const {
-        const int64_t row = index / column_parts, column = index % column_parts;
-        const int64_t height = g.y.phase_size(0), width = g.x.phase_size(0);
-        const int64_t y = share_start(height, row_parts, row);
-        const int64_t x = share_start(width, column_parts, column);
-        return {y, share_start(height, row_parts, row + 1) - y, x,
-                share_start(width, column_parts, column + 1) - x};
-    }
-    int64_t row_parts, column_parts;
-    int64_t rows, columns;  // of the largest
-};
-
-Regions largest_regions(const Gather& g) {
-    return Regions(g, g.problem.channels_last() ? kRegionPixels : kPlaneRegionPixels);
-}
-
-// The part of the source that a region reads.
-Rectangle source_of(const Gather& g, const Rectangle& r) {
-    const auto cut = [](const Window& axis, int64_t from, int64_t count, int64_t spacing,
-                        int64_t* start) {
-        const int64_t low = from * axis.source_step() + axis.lowest_offset();
-        const int64_t high = (from + count - 1) * axis.source_step() + axis.highest_offset();
-        *start = low >= 0 ? low : low + ceil_div(-low, spacing) * spacing;
-        return max_of(0, ceil_div(min_of(high + 1, axis.source_extent()) - *start, spacing));
-    };
-    Rectangle s;
-    s.spacing = g.y.source_spacing();
-    s.rows = cut(g.y, r.y, r.rows, s.spacing, &s.y);
-    s.columns = cut(g.x, r.x, r.columns, 1, &s.x);
-    return s;
-}
-
-// The part of the result that a region writes to: with a kernel of 1 only the rows of the phase that has
-// the tap, the others are zero.
-Rectangle result_of(const Gather& g, const Rectangle& r) {
-    const int64_t step_y = g.y.result_step(), step_x = g.x.result_step();
-    Rectangle result;
-    result.x = r.x * step_x;
-    result.columns = min_of(r.columns * step_x, g.x.result_extent() - result.x);
-    result.spacing = g.y.result_spacing();
-    result.y = r.y * step_y;
-    if (result.spacing > 1) {
-        while (g.y.tap_count(result.y % step_y) == 0) ++result.y;
-    }
-    const int64_t end = min_of((r.y + r.rows) * step_y, g.y.result_extent());
-    result.rows = max_of(0, ceil_div(end - result.y, result.spacing));
-    return result;
-}
-
-// No region's source has more pixels.
-int64_t strip_pixels(const Gather& g) {
-    const Regions regions(g, kPlaneRegionPixels);
-    const auto most = [](const Window& axis, int64_t count) {
-        return min_of(axis.source_extent(), (count - 1) * axis.source_step() +
-                                                axis.highest_offset() - axis.lowest_offset() + 1);
-    };
-    return most(g.y, regions.rows) * most(g.x, regions.columns);
-}
-
-// The same in both layouts, on every instruction set and for any number of threads: it orders the sums.
-int64_t depth_block(const Gather& g) {
-    const int64_t most =
-        max_of(kPlaneBlock, kStripFloats / strip_pixels(g) / kPlaneBlock * kPlaneBlock);
-    return g.reduced <= most
-               ? g.reduced
-               : round_up(ceil_div(g.reduced, ceil_div(g.reduced, most)), kPlaneBlock);
-}
-
-// Pixels of a strip must not all fall into the same few sets of a cache: 512 channels side by side, a
-// pitch of 2048 bytes, took backward_input of a strided 1 x 1 layer from 87 to 79 % of peak.
-int64_t strip_pitch(const Gather& g) {
-    const int64_t depth = depth_block(g);
-    return depth % 64 == 0 ? depth + 16 : depth;
 }
 
 // A task's memory: the zero row, the table of sources, the results' pointers, and in NCHW the strip and
@@ -177,6 +76,7 @@ struct Block {
     const Epilogue* epilogue;  // null: nothing follows, or not before the planes are stored
     int64_t e0, columns;       // produced channels
     int64_t from, depth;       // reduced channels
+    bool parted_y, parted_x;   // by the taps that read inside the source
 };
 
 // Calls body(i, y, x) for the first pixel of each row of the region, its i-th.
@@ -212,77 +112,189 @@ void fill_sources(const Gather& g, const Block& block, const Rectangle& region, 
     });
 }
 
-void multiply_phase(const Context& context, const Gather& g, const Block& block, int64_t phase,
-                    const Slot& slot) {
-    const KernelSet& k = *context.kernels;
-    const int64_t phase_y = phase / g.x.phases(), phase_x = phase % g.x.phases();
-    Rectangle region = block.region;
-    region.rows = min_of(region.rows, g.y.phase_size(phase_y) - region.y);
-    region.columns = min_of(region.columns, g.x.phase_size(phase_x) - region.x);
-    if (region.rows <= 0 || region.columns <= 0) return;
-    fill_results(g, block, region, phase_y, phase_x, slot.results);
+// A part of a phase whose pixels all read inside the source by the same taps.
+struct Part {
+    int64_t phase;
+    Rectangle region;
+    TapRange taps_y, taps_x;
+};
 
-    const int64_t taps_x = g.x.tap_count(phase_x), taps = g.y.tap_count(phase_y) * taps_x;
+void multiply_part(const Context& context, const Gather& g, const Block& block, const Part& part,
+                   const Slot& slot) {
+    const KernelSet& k = *context.kernels;
+    const int64_t phase_y = part.phase / g.x.phases(), phase_x = part.phase % g.x.phases();
+    fill_results(g, block, part.region, phase_y, phase_x, slot.results);
+
+    const int64_t taps_x = g.x.tap_count(phase_x), taps = g.tap_count(part.phase);
     const int64_t step = table_taps(context, g), stored = round_up(block.columns, k.lanes);
     const int vectors = static_cast<int>(stored / k.lanes);
-    const int64_t padded = round_up(g.produced, k.lanes);
+    const int64_t padded = round_up(g.produced, k.lanes), pixels = part.region.pixels();
     const float* panel = block.packed +
-                         g.reduced * (g.taps_before(phase) * padded + taps * block.e0) +
+                         g.reduced * (g.taps_before(part.phase) * padded + taps * block.e0) +
                          block.from * stored;
-    const int64_t tiles = ceil_div(region.pixels(), k.rows_tile_rows[vectors - 1]);
+    const int64_t tiles = ceil_div(pixels, k.rows_tile_rows[vectors - 1]);
     const bool whole = block.from + block.depth == g.reduced;
-    int64_t first = 0;
-    do {
-        const int64_t count = min_of(step, taps - first);
-        for (int64_t t = 0; t < count; ++t) {
-            fill_sources(g, block, region, g.y.tap(phase_y, (first + t) / taps_x),
-                         g.x.tap(phase_x, (first + t) % taps_x), slot.zeros,
-                         slot.sources + t * slot.table_pitch);
-        }
-        const bool last = first + count >= taps;
-        for (int64_t tile = 0; tile < tiles; ++tile) {
-            const int64_t from = share_start(region.pixels(), tiles, tile);
-            const int rows = static_cast<int>(share_start(region.pixels(), tiles, tile + 1) - from);
-            const RowsTileArgs args = {
-                slot.sources + from,
-                slot.table_pitch,
-                count,
-                block.depth,
-                panel,
-                g.reduced * stored,
-                block.bias,
-                slot.results + from,
-                static_cast<int>(block.columns),
-                first == 0 && block.from == 0 ? TileMode::kStore : TileMode::kContinue};
-            k.rows_tile[rows - 1][vectors - 1](args);
-            if (last && whole && block.epilogue != nullptr) {
-                block.epilogue->apply(slot.results + from, rows, block.columns);
+    // Rows of taps lie one after the other; a part of each is a run of its own.
+    const bool rows_whole = part.taps_x.count == taps_x;
+    const int64_t runs = rows_whole ? 1 : max_of(1, part.taps_y.count);
+    const int64_t run_taps = part.taps_x.count * (rows_whole ? part.taps_y.count : 1);
+    bool started = block.from > 0;
+    for (int64_t run = 0; run < runs; ++run) {
+        int64_t first = (part.taps_y.first + run) * taps_x + part.taps_x.first;
+        const int64_t end = part.taps_y.count > 0 ? first + run_taps : first;
+        do {
+            const int64_t count = min_of(step, end - first);
+            for (int64_t t = 0; t < count; ++t) {
+                fill_sources(g, block, part.region, g.y.tap(phase_y, (first + t) / taps_x),
+                             g.x.tap(phase_x, (first + t) % taps_x), slot.zeros,
+                             slot.sources + t * slot.table_pitch);
             }
+            const bool last = run + 1 == runs && first + count >= end;
+            for (int64_t tile = 0; tile < tiles; ++tile) {
+                const int64_t from = share_start(pixels, tiles, tile);
+                const int rows = static_cast<int>(share_start(pixels, tiles, tile + 1) - from);
+                const RowsTileArgs args = {slot.sources + from,
+                                           slot.table_pitch,
+                                           count,
+                                           block.depth,
+                                           panel + first * g.reduced * stored,
+                                           g.reduced * stored,
+                                           block.bias,
+                                           slot.results + from,
+                                           static_cast<int>(block.columns),
+                                           started ? TileMode::kContinue : TileMode::kStore};
+                k.rows_tile[rows - 1][vectors - 1](args);
+                if (last && whole && block.epilogue != nullptr) {
+                    block.epilogue->apply(slot.results + from, rows, block.columns);
+                }
+            }
+            started = true;
+            first += count;
+        } while (first < end);
+    }
+}
+
+// Whether so much of an axis' taps reads padding that pixels are parted by the taps that do not. It follows from
+// the descriptor alone, and a tap is left out for a pixel wherever its region ends: with infinite weights,
+// too, the bits are those of any other cut. fc6 of SSD, dilation 6 on 19 x 19, reads padding by 38 % of its
+// taps; dense kernels would come in parts of one row or column.
+bool parts_by_taps(const Window& axis) {
+    constexpr int64_t kShare = 8, kLeastStep = 4, kMostTaps = 64;
+    const int64_t taps = axis.tap_count(0), size = axis.phase_size(0);
+    const int64_t step = axis.tap_step() > 0 ? axis.tap_step() : -axis.tap_step();
+    const int64_t reach = axis.highest_offset() - axis.lowest_offset();
+    if (taps < 2 || taps > kMostTaps || step < kLeastStep * axis.source_step() ||
+        size > kShare * (reach + 1)) {
+        return false;
+    }
+    int64_t inside = 0;
+    for (int64_t at = 0; at < size; ++at) inside += axis.taps_inside(0, at).count;
+    return (size * taps - inside) * kShare >= size * taps;
+}
+
+// The taps of `at` and the end of the places up to `end` that have the same.
+TapRange same_taps(const Window& axis, bool parted, int64_t phase, int64_t at, int64_t* end) {
+    if (!parted) return {0, axis.tap_count(phase)};
+    const TapRange taps = axis.taps_inside(phase, at);
+    int64_t next = at + 1;
+    while (next < *end && axis.taps_inside(phase, next) == taps) ++next;
+    *end = next;
+    return taps;
+}
+
+void multiply_phase(const Context& context, const Gather& g, const Block& block, int64_t phase,
+                    const Slot& slot) {
+    const int64_t phase_y = phase / g.x.phases(), phase_x = phase % g.x.phases();
+    const Rectangle& r = block.region;
+    const int64_t end_y = min_of(r.y + r.rows, g.y.phase_size(phase_y));
+    const int64_t end_x = min_of(r.x + r.columns, g.x.phase_size(phase_x));
+    Part part;
+    part.phase = phase;
+    for (int64_t y = r.y, next_y; y < end_y; y = next_y) {
+        next_y = end_y;
+        part.taps_y = same_taps(g.y, block.parted_y, phase_y, y, &next_y);
+        for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
+            next_x = end_x;
+            part.taps_x = same_taps(g.x, block.parted_x, phase_x, x, &next_x);
+            part.region = {y, next_y - y, x, next_x - x};
+            multiply_part(context, g, block, part, slot);
         }
-        first += count;
-        panel += count * g.reduced * stored;
-    } while (first < taps);
+    }
 }
 
 // How a call is cut into tasks: images, groups, regions and runs of blocks of produced channels. It may
-// depend on the threads, since every output has one chain of sums wherever it is computed.
-struct Cut {
-    Cut(const Context& context, const Gather& g, int64_t images, int64_t wanted)
-        : regions(largest_regions(g)), channel_blocks(ceil_div(g.produced, block_width(context))) {
-        const int64_t others = images * g.problem.groups;
-        int64_t pixels = regions.rows * regions.columns;
-        while (others * channel_blocks * regions.count() < wanted &&
-               pixels / 2 >= kFewestRegionPixels) {
-            pixels /= 2;
-            regions = Regions(g, pixels);
-        }
+// depend on the threads, since every output has one chain of sums wherever it is computed. Of all cuts that
+// of the earliest end is taken: 64 channels at 14 x 14 in five regions for two threads, 3 and 2, took a fifth
+// longer than in four.
+class Cut {
+public:
+    Cut(const Context& context, const Gather& g, int64_t images, int threads)
+        : regions(largest_regions(g)),
+          channel_blocks(ProducedBlocks(context, g).count),
+          g_(g),
+          blocks_(context, g) {
         // A strip serves all of a task's channels; without one, neighbouring tasks share a panel.
         const bool apart = g.problem.channels_last() || depth_block(g) < g.reduced;
-        channel_parts = apart ? channel_blocks
-                              : min_of(channel_blocks, ceil_div(wanted, others * regions.count()));
+        const int64_t others = images * g.problem.groups;
+        const int64_t fewest = apart ? channel_blocks : 1;
+        const int64_t fewest_pixels =
+            g.problem.channels_last() ? kFewestRegionPixels : kFewestPlanePixels;
+        channel_parts = fewest;
+        if (threads == 1 || others * fewest * regions.count() >= kTasksEnough * threads) return;
+        const Regions largest = regions;
+        const int64_t height = g.y.phase_size(0), width = g.x.phase_size(0);
+        double best = 0;
+        for (int64_t x = largest.column_parts; x <= width; x *= 2) {
+            for (int64_t y = largest.row_parts; y <= height; y += 1 + y / 8) {
+                const Regions tried(g, y, x);
+                const bool small = tried.rows * tried.columns < fewest_pixels;
+                if (small && tried.count() > largest.count()) break;
+                for (int64_t parts = fewest; parts <= channel_blocks; parts += 1 + parts / 4) {
+                    const int64_t tasks = others * tried.count() * parts;
+                    const double cost = time(tried, tasks, parts, threads);
+                    if (best == 0 || cost < best) {
+                        best = cost;
+                        regions = tried;
+                        channel_parts = parts;
+                    }
+                    if (tasks >= kTasksEnough * threads) break;
+                }
+                if (others * fewest * tried.count() >= kTasksEnough * threads) break;
+            }
+        }
     }
     Regions regions;
     int64_t channel_blocks, channel_parts;
+
+private:
+    // Cycles per reduced channel: two multiply-adds a cycle, in NCHW the transposes (short of a vector at the
+    // end of a run), the tables. The panel's passing costs as much as a pixel.
+    double time(const Regions& r, int64_t tasks, int64_t parts, int threads) const {
+        constexpr double kTransposed = 1.5, kTask = 3000;
+        const double pixels = static_cast<double>(r.rows * r.columns);
+        const int64_t padded = blocks_.vectors * blocks_.lanes;
+        const int64_t most = ceil_div(blocks_.vectors, blocks_.count) * blocks_.lanes *
+                             ceil_div(channel_blocks, parts);
+        const auto task = [&](double size, int64_t columns) {
+            double cycles = (size + 1) * static_cast<double>(g_.problem.kernel_taps) *
+                            static_cast<double>(columns) / static_cast<double>(2 * blocks_.lanes);
+            if (!g_.problem.channels_last()) {
+                const Rectangle source = source_of(g_, {0, r.rows, 0, r.columns});
+                cycles += kTransposed *
+                          (static_cast<double>(source.pixels()) +
+                           (size + kVirtualLanes) * static_cast<double>(g_.phases() * columns) /
+                               static_cast<double>(g_.reduced));
+            }
+            return cycles + kTask / static_cast<double>(g_.reduced);
+        };
+        const double average = static_cast<double>(g_.y.phase_size(0) * g_.x.phase_size(0)) /
+                               static_cast<double>(r.count());
+        return slowest_thread(tasks, threads, task(average, ceil_div(padded, parts)),
+                              task(pixels, min_of(padded, most)));
+    }
+
+    const Gather& g_;
+    const ProducedBlocks blocks_;
 };
 
 struct Task {
@@ -293,6 +305,7 @@ struct Task {
     const Epilogue* epilogue;  // or null
     Rectangle region;
     int64_t first_block, end_block;
+    bool parted_y, parted_x;
 };
 
 // Phases without a row in result_of(): zeros.
@@ -317,6 +330,7 @@ void clear_skipped(const Gather& g, const Rectangle& region, int64_t channels, f
 
 void run_task(const Context& context, const Gather& g, const Task& task, const Slot& slot) {
     const KernelSet& k = *context.kernels;
+    const ProducedBlocks blocks(context, g);
     const int64_t width = block_width(context), depth = depth_block(g), pitch = strip_pitch(g);
     const bool planes = !g.problem.channels_last();
     const int64_t source_plane = g.y.source_extent() * g.x.source_extent();
@@ -326,13 +340,15 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
     Block block;
     block.region = task.region;
     block.packed = task.packed;
+    block.parted_y = task.parted_y;
+    block.parted_x = task.parted_x;
     // A residual in NCHW is added to the planes, not transposed into a stage.
     const bool planes_epilogue = planes && task.epilogue != nullptr && task.epilogue->in_output();
     block.epilogue = planes_epilogue ? nullptr : task.epilogue;
     const Rectangle source = source_of(g, task.region), result = result_of(g, task.region);
     for (int64_t b = task.first_block; b < task.end_block; ++b) {
-        block.e0 = b * width;
-        block.columns = min_of(width, g.produced - block.e0);
+        block.e0 = blocks.first(b);
+        block.columns = blocks.columns(b);
         block.bias = task.bias != nullptr ? task.bias + block.e0 : nullptr;
         if (planes) {
             block.result = {slot.stage, result.y, result.x, result.spacing, result.columns * width,
@@ -382,39 +398,9 @@ WorkspaceSize gemm_gather_workspace(const Context& context, const Gather& g) {
     return size;
 }
 
-CheckedSize gemm_packed_count(const Context& context, const Gather& g) {
-    return CheckedSize(g.taps_before(g.phases())) * g.reduced *
-           round_up(g.produced, context.kernels->lanes) * g.problem.groups;
-}
-
-// Packed: [group][phase][block of produced][tap y][tap x][reduced][width], width the vectors of the block.
-void gemm_pack(const Context& context, const Gather& g, const float* weights, float* packed) {
-    const int64_t width = block_width(context), lanes = context.kernels->lanes;
-    for (int64_t group = 0; group < g.problem.groups; ++group) {
-        for (int64_t phase = 0; phase < g.phases(); ++phase) {
-            const int64_t py = phase / g.x.phases(), px = phase % g.x.phases();
-            const int64_t taps_y = g.y.tap_count(py), taps_x = g.x.tap_count(px);
-            for (int64_t e0 = 0; e0 < g.produced; e0 += width) {
-                const int64_t valid = min_of(width, g.produced - e0),
-                              stored = round_up(valid, lanes);
-                for (int64_t t = 0; t < taps_y * taps_x; ++t) {
-                    const int64_t r = g.y.tap(py, t / taps_x).kernel,
-                                  s = g.x.tap(px, t % taps_x).kernel;
-                    for (int64_t d = 0; d < g.reduced; ++d, packed += stored) {
-                        for (int64_t e = 0; e < valid; ++e) {
-                            packed[e] = weights[g.weight_at(group, e0 + e, d, r, s)];
-                        }
-                        for (int64_t e = valid; e < stored; ++e) packed[e] = 0.0f;
-                    }
-                }
-            }
-        }
-    }
-}
-
 void gemm_gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
                  const Workspace& workspace, const Execution& execution) {
-    const Cut cut(context, g, images, fewest_tasks(execution));
+    const Cut cut(context, g, images, execution.threads);
     const int64_t regions = cut.regions.count(), groups = g.problem.groups,
                   parts = cut.channel_parts;
     const int64_t group_packed =
@@ -422,12 +408,17 @@ void gemm_gather(const Context& context, const Gather& g, const GatherCall& call
     const bool planes = !g.problem.channels_last();
     const int64_t source_plane = planes ? g.y.source_extent() * g.x.source_extent() : 1;
     const int64_t result_plane = planes ? g.y.result_extent() * g.x.result_extent() : 1;
+    // Weights that stay in L2 pass for each region, larger ones for all regions; a thread's run of tasks then
+    // reads part of the source or part of the weights.
+    const bool near = group_packed * int64_t{sizeof(float)} <= kPanelBytes;
+    const bool parted_y = parts_by_taps(g.y), parted_x = parts_by_taps(g.x);
     parallel_for(execution, images * groups * parts * regions, [&](int64_t index, int slot) {
-        const int64_t part = index / regions % parts;
+        const int64_t part = near ? index % parts : index / regions % parts;
+        const int64_t region = near ? index / parts % regions : index % regions;
         const int64_t group = index / (regions * parts) % groups;
         const int64_t image = index / (regions * parts * groups);
         Task task;
-        task.region = cut.regions.at(g, index % regions);
+        task.region = cut.regions.at(g, region);
         task.first_block = share_start(cut.channel_blocks, parts, part);
         task.end_block = share_start(cut.channel_blocks, parts, part + 1);
         task.source = call.source + image * g.source_image + group * g.reduced * source_plane;
@@ -435,6 +426,8 @@ void gemm_gather(const Context& context, const Gather& g, const GatherCall& call
         task.packed = call.packed + group * group_packed;
         task.bias = call.bias != nullptr ? call.bias + group * g.produced : nullptr;
         task.epilogue = call.epilogue;
+        task.parted_y = parted_y;
+        task.parted_x = parted_x;
         run_task(context, g, task, Slot(context, g, workspace.slot(slot)));
     });
 }

@@ -47,7 +47,8 @@ const char* yields(const Problem& p, nconv_pass pass) {
     if (g.x.phase_size(0) < kShortRow && g.produced > kMostInShortRows) {
         return "rows too short for that many channels";
     }
-    if (p.kernel_taps == 1 && min_of(g.reduced, g.produced) > kMostReduced) {
+    if (p.kernel_taps == 1 && g.produced >= kVirtualLanes &&
+        (g.reduced > kMostOfBoth || min_of(g.reduced, g.produced) > kMostReduced)) {
         return "no second tap to read the strip";
     }
     const Cut cut(g);

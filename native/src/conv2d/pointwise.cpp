@@ -1,8 +1,11 @@
 // 1 x 1 convolution in NCHW: the tensors are the matrices of a GEMM already, rows of pixels. Pixels are
 // the lanes of a register tile, produced channels its rows; the source is read where it is. Copying it
-// into panels first cost 5 to 13 %, even where planes lie a multiple of 4096 bytes apart.
+// into panels first cost 5 to 13 %, even where planes lie a multiple of 4096 bytes apart. With a stride it
+// would have to be copied, and that was no faster than gemm's transposing: 4 to 12 % better for 64 and 128
+// channels, 8 to 14 % worse for more.
 #include <string.h>
 
+#include "conv2d/balance.h"
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 
@@ -36,10 +39,12 @@ CheckedSize packed_count(const Context& context, nconv_pass) {
     return CheckedSize(context.problem.weights_count) + kVirtualLanes;
 }
 
-// The produced channels of a group in near-equal tiles.
+// The produced channels of a group in near-equal tiles, an even number of them for an even number of threads.
 struct Tiles {
     Tiles(const Context& context, const Gather& g)
-        : produced(g.produced), count(ceil_div(produced, context.kernels->packed_tile_rows)) {}
+        : produced(g.produced), count(ceil_div(produced, context.kernels->packed_tile_rows)) {
+        if (count > 2) count = round_up(count, 2);
+    }
     int64_t first(int64_t tile) const { return share_start(produced, count, tile); }
     int64_t produced, count;
 };
@@ -75,6 +80,42 @@ struct Task {
     int64_t first_tile, end_tile;
 };
 
+// How a call is cut into tasks: blocks of vectors of pixels and parts of the tiles of produced channels.
+struct Cut {
+    Cut(const Context& context, const Gather& g, int64_t channel_tiles, int64_t others, int threads)
+        : vectors(ceil_div(g.problem.output_pixels, context.kernels->lanes)) {
+        const double wide = context.kernels->packed_tile_vectors;
+        blocks = ceil_div(vectors, kBlockTiles * context.kernels->packed_tile_vectors);
+        if (threads == 1 || others * blocks >= kTasksEnough * threads) return;
+        // In products of tiles. The weights' passing costs part of one, the single pixels at the end about one for
+        // all tiles of a column kernel.
+        const auto time = [&](double tiles, int64_t channels) {
+            return (tiles + 0.15) * static_cast<double>(channels) +
+                   static_cast<double>(ceil_div(channels, kColumnTiles));
+        };
+        const double pixels = static_cast<double>(g.problem.output_pixels) / context.kernels->lanes;
+        double best = 0;
+        for (int64_t b = blocks; b <= vectors; b += 1 + b / 8) {
+            const double average = pixels / static_cast<double>(b) / wide;
+            const double largest = static_cast<double>(ceil_div(vectors, b)) / wide;
+            for (int64_t p = 1; p <= channel_tiles; p += 1 + p / 4) {
+                const int64_t tasks = others * b * p, channels = ceil_div(channel_tiles, p);
+                const double even =
+                    static_cast<double>(channel_tiles) / static_cast<double>(p * channels);
+                const double cost = slowest_thread(tasks, threads, even * time(average, channels),
+                                                   time(largest, channels));
+                if (best == 0 || cost < best) {
+                    best = cost;
+                    blocks = b;
+                    parts = p;
+                }
+                if (tasks >= kTasksEnough * threads) break;
+            }
+        }
+    }
+    int64_t vectors, blocks, parts = 1;
+};
+
 // One tile of produced channels and the part of the reduced ones a step takes.
 struct Step {
     int64_t from;
@@ -86,25 +127,31 @@ struct Step {
 class Pointwise {
 public:
     Pointwise(const Context& context, const Gather& gather, const GatherCall& call)
-        : k_(*context.kernels), g_(gather), call_(call), tiles_(context, gather) {}
+        : context_(context),
+          k_(*context.kernels),
+          g_(gather),
+          call_(call),
+          tiles_(context, gather) {}
 
     void run(int64_t images, const Execution& execution) const {
-        const int64_t block = kBlockTiles * tile_pixels(), groups = g_.problem.groups;
-        const int64_t blocks = ceil_div(plane_, block), others = images * groups * blocks;
-        const int64_t parts = min_of(tiles_.count, ceil_div(fewest_tasks(execution), others));
-        parallel_for(execution, others * parts, [&](int64_t index, int) {
-            const int64_t at = index % blocks * block, part = index / blocks % parts;
+        const int64_t groups = g_.problem.groups, others = images * groups;
+        const Cut cut(context_, g_, tiles_.count, others, execution.threads);
+        const int64_t blocks = cut.blocks, parts = cut.parts;
+        parallel_for(execution, others * blocks * parts, [&](int64_t index, int) {
+            const int64_t block = index % blocks, part = index / blocks % parts;
             const int64_t group = index / (blocks * parts) % groups,
                           image = index / (blocks * parts * groups);
             Task task;
+            const int64_t at = even_start(cut.vectors, blocks, block) * k_.lanes;
+            const int64_t end = even_start(cut.vectors, blocks, block + 1) * k_.lanes;
+            task.pixels = min_of(plane_, end) - at;
             task.source = call_.source + image * g_.source_image + group * g_.reduced * plane_ + at;
             task.result =
                 call_.result + image * g_.result_image + group * g_.produced * plane_ + at;
             task.packed = call_.packed + group * g_.reduced * g_.produced;
             task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
-            task.pixels = min_of(block, plane_ - at);
-            task.first_tile = share_start(tiles_.count, parts, part);
-            task.end_tile = share_start(tiles_.count, parts, part + 1);
+            task.first_tile = even_start(tiles_.count, parts, part);
+            task.end_tile = even_start(tiles_.count, parts, part + 1);
             run_task(task);
         });
     }
@@ -189,6 +236,7 @@ private:
         }
     }
 
+    const Context& context_;
     const KernelSet& k_;
     const Gather& g_;
     const GatherCall& call_;

@@ -21,6 +21,19 @@ struct Tap {
     int64_t offset;  // added to the position
 };
 
+// Neighbouring taps of a phase.
+struct TapRange {
+    int64_t first, count;
+    bool operator==(const TapRange& other) const {
+        return first == other.first && count == other.count;
+    }
+};
+
+// A tap by phase and by its index there.
+struct TapPlace {
+    int64_t phase, index;
+};
+
 class Window {
 public:
     Window(const Axis& axis, nconv_pass pass) : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
@@ -50,6 +63,31 @@ public:
         const int64_t kernel = first_tap(phase) + index * tap_period_;
         const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
         return {kernel, forward_ ? reach : (phase - reach) / axis_.stride};
+    }
+
+    // From one tap of a phase to the next.
+    int64_t tap_step() const {
+        return forward_ ? axis_.dilation : -(tap_period_ * axis_.dilation / axis_.stride);
+    }
+
+    // The taps that read inside the source at place `at` of a phase.
+    TapRange taps_inside(int64_t phase, int64_t at) const {
+        const int64_t count = tap_count(phase), extent = source_extent();
+        if (count == 0) return {0, 0};
+        const int64_t position = at * source_step() + tap(phase, 0).offset, step = tap_step();
+        const int64_t low = step > 0 ? -position : position - extent + 1;
+        const int64_t high = step > 0 ? extent - position : position + 1;
+        const int64_t size = step > 0 ? step : -step;
+        const int64_t first = min_of(count, ceil_div(max_of(0, low), size));
+        return {first, max_of(first, min_of(count, ceil_div(max_of(0, high), size))) - first};
+    }
+
+    // The inverse of tap(); phases() or more of a phase that the result does not have.
+    TapPlace place(int64_t kernel) const {
+        if (forward_) return {0, kernel};
+        const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
+        const int64_t phase = (reach % axis_.stride + axis_.stride) % axis_.stride;
+        return {phase, kernel / tap_period_};
     }
 
     // No tap of any phase has an offset outside of these.

@@ -336,19 +336,9 @@ CheckedSize packed_count(const Context& context, nconv_pass pass) {
            w.g.problem.groups;
 }
 
-// Packed: [group][block of produced][point][reduced][width], width the vectors of the block.
 template <int kVariant>
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
-    const Winograd w(context, pass, kVariant);
-    const WinogradWeights transform(w.g, w.variant);
-    for (int64_t group = 0; group < w.g.problem.groups; ++group) {
-        for (int64_t e0 = 0; e0 < w.g.produced; e0 += w.width) {
-            const int64_t columns = min_of(w.width, w.g.produced - e0);
-            const int64_t stored = round_up(columns, w.k.lanes);
-            transform.write(weights, group, e0, columns, stored, packed);
-            packed += w.points * w.g.reduced * stored;
-        }
-    }
+    winograd_pack(Winograd(context, pass, kVariant), weights, packed);
 }
 
 template <int kVariant>

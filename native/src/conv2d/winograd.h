@@ -57,21 +57,8 @@ double winograd_weights_cost(const WinogradVariant&, int64_t reduced, int64_t al
 const char* winograd_declines(const Problem&, nconv_pass, int variant);
 const char* winograd_yields(const Problem&, nconv_pass, int variant);
 
-// The weights' transform, U = G w G', in double: rounded step by step its error would be the largest part
-// of that of 6 x 6.
-class WinogradWeights {
-public:
-    WinogradWeights(const Gather&, const WinogradVariant&);
-
-    // One block of produced channels of a group, [point][reduced][stored], zeros past `columns`.
-    void write(const float* weights, int64_t group, int64_t e0, int64_t columns, int64_t stored,
-               float* packed) const;
-
-private:
-    const Gather& g_;
-    int n_;
-    double scale_[kMaxWinogradTile][kKernel];        // G
-    int64_t kernel_y_[kKernel], kernel_x_[kKernel];  // index in the kernel by place in the window
-};
+// Transforms the weights, packed as [group][block of produced][point][reduced][width], width the vectors of
+// the block, zeros past the produced channels.
+void winograd_pack(const Winograd&, const float* weights, float* packed);
 
 }  // namespace nconv

@@ -1,3 +1,4 @@
+#include "conv2d/balance.h"
 #include "conv2d/winograd.h"
 
 namespace nconv {
@@ -70,8 +71,8 @@ TileCut::TileCut(const Winograd& w, int64_t images, int threads)
 
 TileBlock TileCut::block(const Winograd& w, int64_t index) const {
     const auto part = [](int64_t total, int64_t parts, int64_t i, int64_t* count) {
-        const int64_t start = share_start(total, parts, i);
-        *count = share_start(total, parts, i + 1) - start;
+        const int64_t start = even_start(total, parts, i);
+        *count = even_start(total, parts, i + 1) - start;
         return start;
     };
     TileBlock b;

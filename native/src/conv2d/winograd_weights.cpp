@@ -1,9 +1,10 @@
+#include <string.h>
+
+#include "conv2d/planes.h"
 #include "conv2d/winograd.h"
 
 namespace nconv {
 namespace {
-
-constexpr int kLanes = 16;  // channels at a time, for the compiler to vectorise
 
 // Where each tap lies in the window: backward_input reads it mirrored.
 void place_taps(const Window& axis, int64_t* kernel_at) {
@@ -15,64 +16,67 @@ void place_taps(const Window& axis, int64_t* kernel_at) {
     }
 }
 
-}  // namespace
+constexpr int64_t kTaps = kKernel * kKernel;
 
-WinogradWeights::WinogradWeights(const Gather& g, const WinogradVariant& variant)
-    : g_(g), n_(variant.tile) {
-    double zero = 1.0;
-    for (int j = 0; j < variant.pairs; ++j) {
-        const double square = variant.pair[j].square;
-        zero *= -square;
-        double norm = 2.0 * square;  // the product of p - q over all other points q
-        for (int i = 0; i < variant.pairs; ++i) {
-            if (i != j) norm *= square - variant.pair[i].square;
+// Of some reduced channels the taps of sixteen produced ones, side by side.
+struct TapBlock {
+    float at[kPlaneBlock][kTaps][kPlaneBlock];
+};
+
+void load_taps(const KernelSet& k, const WeightSteps& steps, const float* from, int64_t depth,
+               int64_t valid, TapBlock* block) {
+    if (steps.tap == 1) {
+        for (int64_t d = 0; d < depth; ++d)
+            k.transpose(from + d * steps.reduced, steps.produced, block->at[d][0], kPlaneBlock,
+                        valid, kTaps);
+        return;
+    }
+    for (int64_t t = 0; t < kTaps; ++t, from += steps.tap) {
+        if (steps.reduced == 1) {
+            k.transpose(from, steps.produced, block->at[0][t], kTaps * kPlaneBlock, valid, depth);
+            continue;
         }
-        double* plus = scale_[1 + 2 * j];
-        double* minus = scale_[2 + 2 * j];
-        plus[0] = minus[0] = 1.0 / norm;
-        plus[1] = variant.pair[j].point / norm;
-        minus[1] = -plus[1];
-        plus[2] = minus[2] = square / norm;
+        for (int64_t d = 0; d < depth; ++d)
+            memcpy(block->at[d][t], from + d * steps.reduced,
+                   static_cast<size_t>(valid) * sizeof(float));
     }
-    scale_[0][0] = 1.0 / zero;
-    scale_[0][1] = scale_[0][2] = 0.0;
-    if (n_ % 2 == 0) {
-        scale_[n_ - 1][0] = scale_[n_ - 1][1] = 0.0;
-        scale_[n_ - 1][2] = 1.0;
-    }
-    place_taps(g.y, kernel_y_);
-    place_taps(g.x, kernel_x_);
 }
 
-void WinogradWeights::write(const float* weights, int64_t group, int64_t e0, int64_t columns,
-                            int64_t stored, float* packed) const {
-    const int64_t point = g_.reduced * stored;
-    for (int64_t d = 0; d < g_.reduced; ++d, packed += stored) {
-        for (int64_t e = 0; e < stored; e += kLanes) {
-            const int64_t count = min_of(kLanes, stored - e), valid = min_of(count, columns - e);
-            double w[kKernel][kKernel][kLanes] = {};
-            for (int r = 0; r < kKernel; ++r)
-                for (int s = 0; s < kKernel; ++s)
-                    for (int64_t i = 0; i < valid; ++i)
-                        w[r][s][i] =
-                            weights[g_.weight_at(group, e0 + e + i, d, kernel_y_[r], kernel_x_[s])];
-            for (int y = 0; y < n_; ++y) {
-                double row[kKernel][kLanes];
-                for (int s = 0; s < kKernel; ++s)
-                    for (int i = 0; i < kLanes; ++i)
-                        row[s][i] = scale_[y][0] * w[0][s][i] + scale_[y][1] * w[1][s][i] +
-                                    scale_[y][2] * w[2][s][i];
-                for (int x = 0; x < n_; ++x) {
-                    float u[kLanes];
-                    for (int i = 0; i < kLanes; ++i)
-                        u[i] =
-                            static_cast<float>(scale_[x][0] * row[0][i] + scale_[x][1] * row[1][i] +
-                                               scale_[x][2] * row[2][i]);
-                    float* to = packed + (y * n_ + x) * point + e;
-                    for (int64_t i = 0; i < count; ++i) to[i] = u[i];
+}  // namespace
+
+void winograd_pack(const Winograd& w, const float* weights, float* packed) {
+    const WeightSteps steps(w.g);
+    int64_t kernel_y[kKernel], kernel_x[kKernel];
+    place_taps(w.g.y, kernel_y);
+    place_taps(w.g.x, kernel_x);
+    WinogradWeightsArgs args = {};
+    for (int t = 0; t < kTaps; ++t)
+        args.order[t] = static_cast<int>(kernel_y[t / kKernel] * kKernel + kernel_x[t % kKernel]);
+    for (int64_t group = 0; group < w.g.problem.groups; ++group) {
+        for (int64_t e0 = 0; e0 < w.g.produced; e0 += w.width) {
+            const int64_t columns = min_of(w.width, w.g.produced - e0);
+            const int64_t stored = round_up(columns, w.k.lanes);
+            args.out_point = w.g.reduced * stored;
+            TapBlock blocks[kMaxTileVectors] = {};
+            for (int64_t d = 0; d < w.g.reduced; d += kPlaneBlock) {
+                const int64_t depth = min_of(kPlaneBlock, w.g.reduced - d);
+                const float* from = weights + e0 * steps.produced + d * steps.reduced;
+                for (int64_t e = 0; e < columns; e += kPlaneBlock) {
+                    load_taps(w.k, steps, from + e * steps.produced, depth,
+                              min_of(kPlaneBlock, columns - e), &blocks[e / kPlaneBlock]);
+                }
+                // A point's run is stored in one go: its lines lie far from the other points'.
+                for (int64_t i = 0; i < depth * stored; i += args.channels) {
+                    const int64_t e = i % stored;
+                    args.channels = static_cast<int>(min_of(kPlaneBlock, stored - e));
+                    args.taps = blocks[e / kPlaneBlock].at[i / stored][0];
+                    args.out = packed + d * stored + i;
+                    w.kernel.weights(args);
                 }
             }
+            packed += w.points * w.g.reduced * stored;
         }
+        weights += w.g.problem.weights_count / w.g.problem.groups;
     }
 }
 

@@ -66,6 +66,10 @@ struct VecAvx2 {
         _mm256_store_ps(lanes, v);
         for (int i = 0; i < count; ++i) p[i] = lanes[i];
     }
+    using Doubles = __m256d;
+    static constexpr int kDoubles = 4;
+    static Doubles load_doubles(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+    static void store_doubles(float* p, Doubles d) { _mm_storeu_ps(p, _mm256_cvtpd_ps(d)); }
     static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
     static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
     static Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }

@@ -59,6 +59,10 @@ struct VecAvx512 {
     static void store_partial(float* p, Reg v, int count) {
         _mm512_mask_storeu_ps(p, first(count), v);
     }
+    using Doubles = __m512d;
+    static constexpr int kDoubles = 8;
+    static Doubles load_doubles(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+    static void store_doubles(float* p, Doubles d) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(d)); }
     static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
     static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
     static Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }

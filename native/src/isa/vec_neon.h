@@ -59,6 +59,10 @@ struct VecNeon {
         vst1q_f32(lanes, v);
         for (int i = 0; i < count; ++i) p[i] = lanes[i];
     }
+    using Doubles = float64x2_t;
+    static constexpr int kDoubles = 2;
+    static Doubles load_doubles(const float* p) { return vcvt_f64_f32(vld1_f32(p)); }
+    static void store_doubles(float* p, Doubles d) { vst1_f32(p, vcvt_f32_f64(d)); }
     static Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
     static Reg add(Reg a, Reg b) { return vaddq_f32(a, b); }
     static Reg sub(Reg a, Reg b) { return vsubq_f32(a, b); }

@@ -59,6 +59,11 @@ struct VecScalar {
     static void store_partial(float* p, Reg v, int count) {
         if (count > 0) *p = v;
     }
+    // Doubles take + - * as they are; from and to floats.
+    using Doubles = double;
+    static constexpr int kDoubles = 1;
+    static Doubles load_doubles(const float* p) { return *p; }
+    static void store_doubles(float* p, Doubles d) { *p = static_cast<float>(d); }
     static Reg fma(Reg a, Reg b, Reg c) { return multiply_add_scalar(a, b, c); }
     static Reg add(Reg a, Reg b) { return a + b; }
     static Reg sub(Reg a, Reg b) { return a - b; }

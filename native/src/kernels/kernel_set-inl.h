@@ -9,6 +9,7 @@
 #include "kernels/kernel_set.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
+#include "kernels/winograd_weights-inl.h"
 
 namespace nconv {
 
@@ -56,7 +57,8 @@ constexpr void add_winograd_products(KernelSet& set) {
 
 template <class V, int kVariant = 0>
 constexpr void add_winograd(KernelSet& set) {
-    set.winograd[kVariant] = {winograd_input<V, kVariant>, winograd_output<V, kVariant>};
+    set.winograd[kVariant] = {winograd_input<V, kVariant>, winograd_output<V, kVariant>,
+                              winograd_weights<V, kVariant>};
     if constexpr (kVariant + 1 < kWinogradVariants) add_winograd<V, kVariant + 1>(set);
 }
 

@@ -65,9 +65,21 @@ struct WinogradProductArgs {
 };
 using WinogradProduct = void (*)(const WinogradProductArgs&);
 
+// The weights of kVirtualLanes produced channels and one reduced channel, [tap][kVirtualLanes]; order[t] is
+// the tap at place t of the window. Stores `channels` values of each point, a multiple of the lanes.
+//   out[(i * n + j) * out_point + c] = sum over r, s of G[i][r] G[j][s] taps[order[3 r + s]][c]
+struct WinogradWeightsArgs {
+    const float* taps;
+    int order[9];
+    float* out;
+    ptrdiff_t out_point;
+    int channels;
+};
+
 struct WinogradKernel {
     void (*input)(const WinogradInputArgs&);
     void (*output)(const WinogradOutputArgs&);
+    void (*weights)(const WinogradWeightsArgs&);
 };
 
 }  // namespace nconv
