@@ -1,5 +1,5 @@
 // The library's only threading: a call's work is cut into tasks whose number and extent depend on the
-// descriptor alone, and any number of threads take them from one counter. Results therefore do not
+// descriptor alone, and any number of threads take them, each from a run of its own first. Results therefore do not
 // depend on the thread count.
 #pragma once
 
