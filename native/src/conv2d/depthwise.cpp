@@ -24,7 +24,7 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
         p.input_pixels + p.output_pixels <= kStripPixels && p.input_channels >= lanes;
     // Transposing costs less than masks, shifted loads and a broadcast for each row save: with many taps,
     // and always where the registers hold no tile for a size of kernel.
-    constexpr int64_t kManyTaps = 25;
+    constexpr int64_t kManyTaps = 2500;
     const bool transposes = g.x.result_extent() * 2 <= lanes || p.width.stride > 1 ||
                             p.kernel_taps >= kManyTaps ||
                             context.kernels->depthwise_plane.fixed[0].kernel == nullptr;

@@ -18,8 +18,11 @@ struct ColumnPhase {
     int64_t kernel_first = 0, kernel_step = 1;
 };
 
-int64_t most_rows(const KernelSet& k) {
-    return max_of(k.depthwise_plane.rows, k.depthwise_plane.fixed_rows);
+// Rows of a call of a fixed kernel: a tile that stays in L2, but not so low that the rows it shares with its
+// neighbours count.
+int64_t fixed_rows(int64_t row_floats) {
+    constexpr int64_t kTileFloats = 1 << 14, kFewest = 32;
+    return max_of(kFewest, kTileFloats / row_floats);
 }
 
 class PixelsGather {
@@ -32,6 +35,7 @@ public:
         for (int i = 0; i < x.phases(); ++i) fill(i);
         falling_ = phases_[0].taps > 1 && x.tap(0, 1).offset < x.tap(0, 0).offset;
         same_edges_ = x.phases() == 1 && has_same_edges(phases_[0]);
+        fixed_rows_ = fixed_rows(x.source_extent() * channels_);
         tiles_ = count_row_tiles(y_, rows());
         // Tasks of some 65000 multiply-adds, 0.5 us on AVX-512: planes of a small image together.
         constexpr int64_t kTaskWork = 1 << 16;
@@ -61,8 +65,7 @@ private:
     struct MostRows {
         const PixelsGather& gather;
         int64_t operator()(const Line& line) const {
-            return gather.fixed(line) != nullptr ? gather.kernels_.fixed_rows
-                                                 : gather.kernels_.rows;
+            return gather.fixed(line) != nullptr ? gather.fixed_rows_ : gather.kernels_.rows;
         }
     };
     MostRows rows() const { return {*this}; }
@@ -220,6 +223,7 @@ private:
     ColumnPhase phases_[kMaxPhases];
     int64_t split_pitch_;  // a split row is source_step rows of this
     bool falling_, same_edges_;
+    int64_t fixed_rows_;
     int64_t tiles_, plane_blocks_, tile_blocks_;
 };
 
@@ -227,8 +231,9 @@ private:
 
 CheckedSize depthwise_pixels_workspace(const Context& context, const Gather& g) {
     CheckedSize floats = 0;
-    const int64_t rows = most_rows(*context.kernels);
     const int64_t width = max_of(g.x.source_extent(), g.x.result_extent());
+    const int64_t rows =
+        max_of(int64_t{context.kernels->depthwise_plane.rows}, fixed_rows(g.x.source_extent()));
     if (g.x.source_step() > 1) {
         // Every stride-th pixel from each start, for all source rows of a tile.
         const Axis& y = context.problem.height;

@@ -6,14 +6,18 @@
 
 namespace nconv {
 
-// Weights of 3 x 3 stay in registers beside 7 x 2 accumulators and 2 inputs: 7 because maps of networks
-// are multiples of it. Otherwise a weight is loaded for each row it meets.
+// Rows and vectors of a tile of the general kernel: a weight is loaded for each row it meets.
 template <class V>
 struct DepthwisePixelsTile {
     static constexpr bool kFixed = V::kRegisters >= 32;
     static constexpr int kRows = V::kRegisters >= 32 ? 6 : 4;
     static constexpr int kVectors = V::kRegisters >= 32 ? 4 : 2;
-    static constexpr int kFixedRows = 7;
+    // Accumulators, the start and the inputs fill the registers; 3 x 3 has its weights in them, too.
+    static constexpr int fixed_vectors(int kernel, int step) {
+        const int live = (kernel + step - 1) / step;
+        const int most = (V::kRegisters - (kernel == 3 ? 10 : 3)) / (live + 1);
+        return most < 4 ? most : 4;
+    }
 };
 
 // Where a tile is: its vectors are `distance` elements apart, the last holds `left` of them.
@@ -192,20 +196,20 @@ void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& sp
     }
 }
 
-// A square kernel, all unrolled, 3 x 3 with its weights in registers. In NCHW the others' weights are at
-// constant distances; counted in instructions this is a third of what the general tile takes.
+// A square kernel: walks down the rows with the accumulators of the results a source row belongs to, so that
+// every source row is loaded once and any number of rows costs one call. In tiles of seven rows calls and
+// their setting up took more than half of the time. 3 x 3 has its weights in registers where they are enough.
 template <class V, bool kBroadcast, int kKernel, int kStep, int kVectors, DepthwiseEdge kEdge>
 void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
     using Reg = typename V::Reg;
-    constexpr bool kHold = kKernel == 3;
+    constexpr bool kHold = kKernel == 3 && V::kRegisters >= 32;
     static_assert(kHold || kBroadcast, "weights at constant distances");
-    constexpr int kRows = DepthwisePixelsTile<V>::kFixedRows;
-    constexpr int kSourceRows = (kRows - 1) * kStep + kKernel;
+    constexpr int kLive = (kKernel + kStep - 1) / kStep;
     const DepthwiseSameEdges<V, kKernel, kVectors, kEdge> edges(t, spot);
     const int64_t phase = spot.vector * V::kLanes;
     const int64_t distance = kBroadcast ? V::kLanes : t.distance;
-    const ptrdiff_t source_row = t.source_row;
-    const int first_row = t.first_row, end_row = t.end_row;
+    const ptrdiff_t source_row = t.source_row, out_row = t.out_row;
+    const int first_row = t.first_row, end_row = t.end_row, rows = t.rows, left = spot.left;
     ptrdiff_t columns[kKernel];
 #pragma GCC unroll 8
     for (int s = 0; s < kKernel; ++s) columns[s] = t.columns[s].offset;
@@ -220,42 +224,68 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                 V::pin(held[i]);
             }
         }
-        Reg acc[kRows][kVectors];
+        // acc[kLive - 1 - m] is the result whose tap row m * kStep is at row n * kStep.
+        Reg acc[kLive][kVectors];
         const float* init = t.init == nullptr ? nullptr : t.init + plane + phase;
         const Reg start = init == nullptr ? V::zero() : load_weight<V, kBroadcast>(init);
 #pragma GCC unroll 8
-        for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
+        for (int i = 0; i < kLive; ++i) {
+#pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) acc[i][v] = start;
         }
         const float* row = t.source + plane * t.source_plane + spot.element;
-#pragma GCC unroll 32
-        for (int k = 0; k < kSourceRows; ++k, row += source_row) {
-            if (k < first_row || k >= end_row) continue;
-#pragma GCC unroll 8
-            for (int s = 0; s < kKernel; ++s) {
-                Reg in[kVectors];
+        float* out = t.out + plane * t.out_plane + spot.element;
+#pragma GCC unroll 1
+        for (int n = 0; n < rows + kLive - 1; ++n) {
 #pragma GCC unroll 2
-                for (int v = 0; v < kVectors; ++v)
-                    in[v] = edges.load(s, v, row + columns[s] + v * distance);
+            for (int q = 0; q < kStep; ++q, row += source_row) {
+                const int k = n * kStep + q;
+                if (k < first_row || k >= end_row) continue;
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) __builtin_prefetch(row + (kVectors + v) * distance);
 #pragma GCC unroll 8
-                for (int i = 0; i < kRows; ++i) {
-                    const int r = k - i * kStep;
-                    if (r < 0 || r >= kKernel) continue;
-                    Reg weight;
-                    if constexpr (kHold) {
-                        weight = held[r * kKernel + s];
-                    } else {
-                        weight = V::broadcast(weights + r * kKernel + s);
-                    }
-#pragma GCC unroll 2
+                for (int s = 0; s < kKernel; ++s) {
+                    Reg in[kVectors];
+#pragma GCC unroll 4
                     for (int v = 0; v < kVectors; ++v)
-                        acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
+                        in[v] = edges.load(s, v, row + columns[s] + v * distance);
+#pragma GCC unroll 8
+                    for (int i = 0; i < kLive; ++i) {
+                        const int r = (kLive - 1 - i) * kStep + q;
+                        if (r >= kKernel) continue;
+                        Reg weight;
+                        if constexpr (kHold) {
+                            weight = held[r * kKernel + s];
+                        } else {
+                            weight = V::broadcast(weights + r * kKernel + s);
+                            if (kVectors > 1) V::pin(weight);
+                        }
+#pragma GCC unroll 4
+                        for (int v = 0; v < kVectors; ++v)
+                            acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
+                    }
                 }
             }
+            if (n >= kLive - 1) {
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + (kVectors + v) * distance, 1);
+#pragma GCC unroll 4
+                for (int v = 0; v + 1 < kVectors; ++v) V::store(out + v * distance, acc[0][v]);
+                float* last = out + (kVectors - 1) * distance;
+                if (left == V::kLanes) {
+                    V::store(last, acc[0][kVectors - 1]);
+                } else {
+                    V::store_partial(last, acc[0][kVectors - 1], left);
+                }
+                out += out_row;
+            }
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) {
+#pragma GCC unroll 8
+                for (int i = 0; i + 1 < kLive; ++i) acc[i][v] = acc[i + 1][v];
+                acc[kLive - 1][v] = start;
+            }
         }
-        store_pixels<V, kRows, kVectors>(t, spot, distance,
-                                         t.out + plane * t.out_plane + spot.element, acc);
     }
 }
 
@@ -312,17 +342,23 @@ void depthwise_pixels(const DepthwisePixelsArgs& t) {
     });
 }
 
+template <class V, bool kBroadcast, int kKernel, int kStep, DepthwiseEdge kEdge, int kVectors>
+void depthwise_pixels_fixed_sized(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot,
+                                  int vectors) {
+    if (vectors == kVectors) {
+        depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, kVectors, kEdge>(t, spot);
+    } else if constexpr (kVectors > 1) {
+        depthwise_pixels_fixed_sized<V, kBroadcast, kKernel, kStep, kEdge, kVectors - 1>(t, spot,
+                                                                                        vectors);
+    }
+}
+
+// Interior tiles too: masks cost nothing on AVX-512, and 100 KB of code less.
 template <class V, bool kBroadcast, int kKernel, int kStep, DepthwiseEdge kEdge>
 void depthwise_pixels_fixed_row(const DepthwisePixelsArgs& t) {
-    depthwise_pixels_row<V, 2>(t, [&](const DepthwiseSpot& spot, int vectors, bool edge) {
-        if (vectors == 1) {
-            depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, 1, kEdge>(t, spot);
-        } else if (edge) {
-            depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, 2, kEdge>(t, spot);
-        } else {
-            depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, 2, DepthwiseEdge::kNone>(
-                t, spot);
-        }
+    constexpr int kMost = DepthwisePixelsTile<V>::fixed_vectors(kKernel, kStep);
+    depthwise_pixels_row<V, kMost>(t, [&](const DepthwiseSpot& spot, int vectors, bool) {
+        depthwise_pixels_fixed_sized<V, kBroadcast, kKernel, kStep, kEdge, kMost>(t, spot, vectors);
     });
 }
 
@@ -338,7 +374,7 @@ void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
 template <class V, bool kBroadcast>
 constexpr DepthwisePixels depthwise_pixels_list() {
     using Tile = DepthwisePixelsTile<V>;
-    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, Tile::kFixedRows, {}};
+    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, {}};
     if constexpr (Tile::kFixed) {
         list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
         list.fixed[1] = {3, 2, depthwise_pixels_fixed<V, kBroadcast, 3, 2>};

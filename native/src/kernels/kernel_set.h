@@ -177,9 +177,8 @@ using DepthwisePixelsKernel = void (*)(const DepthwisePixelsArgs&);
 struct DepthwisePixels {
     int rows;  // at most in a call of any
     DepthwisePixelsKernel any;
-    int fixed_rows;  // at most in a call of a fixed one
     struct Fixed {
-        // taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
+        // Any number of rows, taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
         // one's left reach over a row's start, and not beyond its first vector of each phase; the same
         // holds for its right and the last vector.
         int taps, row_step;
