@@ -206,6 +206,35 @@ struct DepthwiseWeightsArgs {
 };
 using DepthwiseWeightsKernel = void (*)(const DepthwiseWeightsArgs&);
 
+// Pixels of a row that share their taps: first_tap .. end_tap-1 read inside.
+struct DepthwiseRun {
+    int64_t first, count;
+    int first_tap, end_tap;
+};
+
+// Weight gradients of a row of grad_output, whole vectors of channels. Kernel row r and tap s of pixel i meet
+//   source[r * source_row + (i * step + s) * pitch],
+// and sums[(r * taps + s) * sums_tap] is a chain per channel, pixels in order.
+struct DepthwiseWeightsRowArgs {
+    const float* source;
+    ptrdiff_t source_row, pitch;
+    int rows;  // of the kernel
+    const float* grad;
+    const DepthwiseRun* runs;
+    int run_count;
+    int64_t channels;
+    float* sums;
+    ptrdiff_t sums_tap;
+    ptrdiff_t next_source, next_grad;  // to what the next row will read first
+};
+
+// A kernel for this many taps of a row of the kernel and this distance of pixels.
+struct DepthwiseWeightsRow {
+    int taps, step;
+    void (*kernel)(const DepthwiseWeightsRowArgs&);
+};
+constexpr int kDepthwiseWeightsRows = 6;
+
 // The end of a forward pass: out = f(out + residual) for the first `columns` values of each row.
 // The residual is laid out like the output: a row's lies as far from its start as the row from
 // `output`.
@@ -256,6 +285,7 @@ struct KernelSet {
     DepthwisePixels depthwise_plane;         // a weight for all lanes
     DepthwisePixels depthwise_interleaved;   // a weight for each lane
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
+    DepthwiseWeightsRow depthwise_weights_row[kDepthwiseWeightsRows];
 
     // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
