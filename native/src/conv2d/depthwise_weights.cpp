@@ -167,28 +167,41 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
     rest.channels -= static_cast<int>(whole);
     const int64_t source_row = p.width.input * part.pitch, taps = p.height.kernel;
     const int64_t dilation = p.height.dilation;
-    for (int64_t row = part.first; row < part.end; ++row) {
-        if (rest.channels > 0) add_row_by_taps(context, rows, rest, row);
-        if (whole == 0) continue;
+    const auto first_tap = [&](int64_t row) {
         const int64_t at = row * p.height.stride + rows.y_taps.at[0].offset;
-        const int64_t first = min_of(taps, at < 0 ? ceil_div(-at, dilation) : 0);
-        const int64_t end =
-            min_of(taps, ceil_div(max_of(0, p.height.input - at), dilation));
+        return min_of(taps, at < 0 ? ceil_div(-at, dilation) : 0);
+    };
+    const auto end_tap = [&](int64_t row) {
+        const int64_t at = row * p.height.stride + rows.y_taps.at[0].offset;
+        return min_of(taps, ceil_div(max_of(0, p.height.input - at), dilation));
+    };
+    for (int64_t row = part.first; rest.channels > 0 && row < part.end; ++row)
+        add_row_by_taps(context, rows, rest, row);
+    constexpr int64_t kMostRows = 8;
+    for (int64_t row = part.first, next = 0; whole > 0 && row < part.end; row = next) {
+        const int64_t first = first_tap(row), end = end_tap(row);
+        next = row + 1;
+        while (next < part.end && next - row < kMostRows && first_tap(next) == first &&
+               end_tap(next) == end) {
+            ++next;
+        }
         if (first >= end) continue;
+        const int64_t at = row * p.height.stride + rows.y_taps.at[first].offset;
         DepthwiseWeightsRowArgs args = {};
-        args.source = part.input + (at + first * dilation - part.input_row) * source_row +
+        args.source = part.input + (at - part.input_row) * source_row +
                       rows.x_taps.at[0].offset * part.pitch;
         args.source_row = dilation * source_row;
         args.pitch = part.pitch;
         args.rows = static_cast<int>(end - first);
         args.grad = part.grad + (row - part.first) * p.width.output * part.pitch;
+        args.grad_rows = next - row;
+        args.next_source = p.height.stride * source_row;
+        args.next_grad = p.width.output * part.pitch;
         args.runs = rows.runs;
         args.run_count = rows.run_count;
         args.channels = whole;
         args.sums = part.sums + first * p.width.kernel * kChannelBlock;
         args.sums_tap = kChannelBlock;
-        args.next_source = p.height.kernel * source_row;
-        args.next_grad = p.width.output * part.pitch;
         kernel->kernel(args);
     }
 }
@@ -208,7 +221,7 @@ struct StripExtent {
 
 // One image's share of the sums of a block of channels of NCHW.
 void add_planes(const Context& context, const Rows& rows, const float* input, const float* grad,
-                int channels, float* sums, float* strip) {
+                int channels, float* sums, float* bias, float* strip) {
     const Problem& p = context.problem;
     const StripExtent most(p);
     float* grad_strip = strip + most.input * p.width.input * kChannelBlock;
@@ -220,6 +233,12 @@ void add_planes(const Context& context, const Rows& rows, const float* input, co
     }
     for (int64_t first = 0; first < p.height.output; first += most.output) {
         const int64_t end = min_of(p.height.output, first + most.output);
+        load_strip(*context.kernels, grad, p.output_pixels, p.width.output,
+                   {first, end - first, 0, p.width.output}, channels, grad_strip, kChannelBlock);
+        if (bias != nullptr) {
+            context.kernels->add_rows(grad_strip, kChannelBlock, (end - first) * p.width.output,
+                                      channels, bias);
+        }
         const int64_t low = first * p.height.stride + rows.y_taps.at[0].offset;
         const int64_t high = (end - 1) * p.height.stride +
                              rows.y_taps.at[rows.y_taps.count - 1].offset + 1;
@@ -228,8 +247,6 @@ void add_planes(const Context& context, const Rows& rows, const float* input, co
         load_strip(*context.kernels, input, p.input_pixels, p.width.input,
                    {input_first, input_end - input_first, 0, p.width.input}, channels, strip,
                    kChannelBlock);
-        load_strip(*context.kernels, grad, p.output_pixels, p.width.output,
-                   {first, end - first, 0, p.width.output}, channels, grad_strip, kChannelBlock);
         add_rows(context, rows,
                  {strip, grad_strip, input_first, first, end, kChannelBlock, kChannelBlock, sums});
     }
@@ -285,7 +302,7 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
             } else if (in_lanes) {
                 add_planes(context, rows, input + first * p.input_pixels,
                            grad + first * p.output_pixels, channels, sums,
-                           bias + kChannelBlock);
+                           call.grad_bias != nullptr ? bias : nullptr, bias + kChannelBlock);
             } else {
                 add_rows(context, rows,
                          {input + first * p.input_pixels, grad + first * p.output_pixels, 0, 0,
@@ -302,19 +319,15 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
             if (call.grad_bias == nullptr) return;
             if (channels_last) {
                 k.add_rows(grad + first, p.input_channels, p.output_pixels, channels, bias);
-                for (int c = 0; c < channels; ++c)
-                    add_to(call.grad_bias + first + c, bias[c], overwrite);
-                return;
-            }
-            const int64_t whole = p.output_pixels / kVirtualLanes,
-                          rest = p.output_pixels % kVirtualLanes;
-            for (int c = 0; c < channels; ++c) {
-                const float* plane = grad + (first + c) * p.output_pixels;
-                memset(bias, 0, kVirtualLanes * sizeof(float));
+            } else if (!in_lanes) {
+                const float* plane = grad + first * p.output_pixels;
+                const int64_t whole = p.output_pixels / kVirtualLanes,
+                              rest = p.output_pixels % kVirtualLanes;
                 k.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, bias);
                 k.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, bias);
-                add_to(call.grad_bias + first + c, reduce(bias), overwrite);
+                bias[0] = reduce(bias);
             }
+            for (int c = 0; c < channels; ++c) add_to(call.grad_bias + first + c, bias[c], overwrite);
         });
     }
 }

@@ -71,52 +71,54 @@ void depthwise_weights_row_tile(const DepthwiseWeightsRowArgs& t, const float* s
 #pragma GCC unroll 8
         for (int s = 0; s < kTaps; ++s) acc[r][s] = V::load(sums + (r * kTaps + s) * sums_tap);
     }
-    for (const DepthwiseRun *run = t.runs, *end = run + t.run_count; run != end; ++run) {
-        const float* x = source + run->first * kStep * pitch;
-        const float* grad = grads + run->first * pitch;
-        const int first_tap = run->first_tap, end_tap = run->end_tap;
-        int64_t left = run->count;
-        if (end_tap - first_tap == kTaps) {
+    for (int64_t n = 0; n < t.grad_rows; ++n, source += next_source, grads += next_grad) {
+        for (const DepthwiseRun *run = t.runs, *end = run + t.run_count; run != end; ++run) {
+            const float* x = source + run->first * kStep * pitch;
+            const float* grad = grads + run->first * pitch;
+            const int first_tap = run->first_tap, end_tap = run->end_tap;
+            int64_t left = run->count;
+            if (end_tap - first_tap == kTaps) {
 #pragma GCC unroll 1
-            for (; left >= kPixels; left -= kPixels) {
-                Reg g[kPixels];
+                for (; left >= kPixels; left -= kPixels) {
+                    Reg g[kPixels];
 #pragma GCC unroll 4
-                for (int i = 0; i < kPixels; ++i) {
-                    g[i] = V::load(grad + i * pitch);
-                    V::pin(g[i]);
-                    __builtin_prefetch(grad + i * pitch + next_grad);
-                }
+                    for (int i = 0; i < kPixels; ++i) {
+                        g[i] = V::load(grad + i * pitch);
+                        V::pin(g[i]);
+                        __builtin_prefetch(grad + i * pitch + next_grad);
+                    }
 #pragma GCC unroll 8
-                for (int i = 0; i < kPixels * kStep; ++i)
-                    __builtin_prefetch(x + i * pitch + next_source);
+                    for (int i = 0; i < kPixels * kStep; ++i)
+                        __builtin_prefetch(x + (kRows - 1) * source_row + i * pitch + next_source);
 #pragma GCC unroll 8
-                for (int r = 0; r < kRows; ++r) {
+                    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-                    for (int c = 0; c < (kPixels - 1) * kStep + kTaps; ++c) {
-                        Reg in = V::load(x + r * source_row + c * pitch);
-                        if (kPixels > 1) V::pin(in);
+                        for (int c = 0; c < (kPixels - 1) * kStep + kTaps; ++c) {
+                            Reg in = V::load(x + r * source_row + c * pitch);
+                            if (kPixels > 1) V::pin(in);
 #pragma GCC unroll 4
-                        for (int i = 0; i < kPixels; ++i) {
-                            const int s = c - i * kStep;
-                            if (s < 0 || s >= kTaps) continue;
-                            acc[r][s] = V::fma(g[i], in, acc[r][s]);
+                            for (int i = 0; i < kPixels; ++i) {
+                                const int s = c - i * kStep;
+                                if (s < 0 || s >= kTaps) continue;
+                                acc[r][s] = V::fma(g[i], in, acc[r][s]);
+                            }
                         }
                     }
+                    x += kPixels * kStep * pitch;
+                    grad += kPixels * pitch;
                 }
-                x += kPixels * kStep * pitch;
-                grad += kPixels * pitch;
             }
-        }
 #pragma GCC unroll 1
-        for (; left > 0; --left, x += kStep * pitch, grad += pitch) {
-            Reg g = V::load(grad);
-            V::pin(g);
+            for (; left > 0; --left, x += kStep * pitch, grad += pitch) {
+                Reg g = V::load(grad);
+                V::pin(g);
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s) {
-                if (s < first_tap || s >= end_tap) continue;
+                for (int s = 0; s < kTaps; ++s) {
+                    if (s < first_tap || s >= end_tap) continue;
 #pragma GCC unroll 8
-                for (int r = 0; r < kRows; ++r)
-                    acc[r][s] = V::fma(g, V::load(x + r * source_row + s * pitch), acc[r][s]);
+                    for (int r = 0; r < kRows; ++r)
+                        acc[r][s] = V::fma(g, V::load(x + r * source_row + s * pitch), acc[r][s]);
+                }
             }
         }
     }

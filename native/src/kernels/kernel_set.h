@@ -212,20 +212,22 @@ struct DepthwiseRun {
     int first_tap, end_tap;
 };
 
-// Weight gradients of a row of grad_output, whole vectors of channels. Kernel row r and tap s of pixel i meet
-//   source[r * source_row + (i * step + s) * pitch],
+// Weight gradients of some rows of grad_output, whole vectors of channels. Kernel row r and tap s of pixel i
+// of row n meet
+//   source[n * next_source + r * source_row + (i * step + s) * pitch],
 // and sums[(r * taps + s) * sums_tap] is a chain per channel, pixels in order.
 struct DepthwiseWeightsRowArgs {
     const float* source;
     ptrdiff_t source_row, pitch;
     int rows;  // of the kernel
     const float* grad;
+    int64_t grad_rows;
+    ptrdiff_t next_source, next_grad;
     const DepthwiseRun* runs;
     int run_count;
     int64_t channels;
     float* sums;
     ptrdiff_t sums_tap;
-    ptrdiff_t next_source, next_grad;  // to what the next row will read first
 };
 
 // A kernel for this many taps of a row of the kernel and this distance of pixels.
