@@ -26,7 +26,7 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     // where there are many taps: 5 x 5 of 14 pixels 54 % of peak by strips, 45 by planes, of 28 pixels 51 and
     // 65. It costs less everywhere if the registers hold no tile for a size of kernel.
     constexpr int64_t kManyTaps = 25;
-    const bool transposes = g.x.result_extent() * 2 <= lanes || p.width.stride > 1 ||
+    const bool transposes = g.x.result_extent() * 2 <= lanes || g.x.result_step() > 1 ||
                             (p.kernel_taps >= kManyTaps && g.x.result_extent() <= lanes) ||
                             context.kernels->depthwise_plane.fixed[0].kernel == nullptr;
     return small && transposes ? DepthwiseWay::kStrips : DepthwiseWay::kPlanes;

@@ -165,6 +165,7 @@ struct DepthwisePixelsArgs {
     int kernel_rows, first_row, end_row;
     int rows, row_step;
     int64_t count;
+    int64_t source_count;  // elements of a source row
     float* out;
     ptrdiff_t out_row;
     const float* init;  // null: zeros
@@ -181,7 +182,9 @@ struct DepthwisePixels {
         // Any number of rows, taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
         // one's left reach over a row's start, and not beyond its first vector of each phase; the same
         // holds for its right and the last vector.
-        int taps, row_step;
+        // With a step of 2 rows and columns are strided, element e of tap s is
+        // source[.. + columns[0].offset + s + 2 * e], and all taps rise.
+        int taps, step;
         DepthwisePixelsKernel kernel;
     } fixed[6];
 };
