@@ -8,6 +8,21 @@
 
 namespace nconv {
 
+namespace {
+
+// True if the registers hold a tile for this size of kernel and stride.
+bool has_plane_kernel(const Context& context) {
+    const DepthwisePixels& planes = context.kernels->depthwise_plane;
+    const Axis& x = context.problem.width;
+    if (x.stride == 1) return planes.fixed[0].kernel != nullptr;
+    for (const DepthwisePixels::Fixed& f : planes.fixed) {
+        if (f.kernel != nullptr && f.taps == x.kernel && f.step == x.stride) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     const Problem& p = context.problem;
     const int lanes = context.kernels->lanes;
@@ -24,11 +39,11 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
         p.input_pixels + p.output_pixels <= kStripPixels && p.input_channels >= lanes;
     // Transposing costs less than empty lanes, than splitting rows, and than the waiting for one chain a row
     // where there are many taps: 5 x 5 of 14 pixels 54 % of peak by strips, 45 by planes, of 28 pixels 51 and
-    // 65. It costs less everywhere if the registers hold no tile for a size of kernel.
+    // 65. It costs less everywhere if there is no kernel for planes.
     constexpr int64_t kManyTaps = 25;
     const bool transposes = g.x.result_extent() * 2 <= lanes || g.x.result_step() > 1 ||
                             (p.kernel_taps >= kManyTaps && g.x.result_extent() <= lanes) ||
-                            context.kernels->depthwise_plane.fixed[0].kernel == nullptr;
+                            !has_plane_kernel(context);
     return small && transposes ? DepthwiseWay::kStrips : DepthwiseWay::kPlanes;
 }
 

@@ -308,12 +308,13 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
                          {input + first * p.input_pixels, grad + first * p.output_pixels, 0, 0,
                           p.height.output, 1, channels, sums});
             }
-            for (int64_t t = 0; t < p.kernel_taps; ++t) {
-                for (int c = 0; c < channels; ++c) {
-                    add_to(call.grad_weights + (first + c) * p.kernel_taps + t,
-                           in_lanes ? sums[t * kChannelBlock + c]
-                                    : reduce(sums + t * kChannelBlock),
-                           overwrite);
+            float* result = call.grad_weights + first * p.kernel_taps;
+            if (in_lanes && overwrite) {
+                k.transpose(sums, kChannelBlock, result, p.kernel_taps, p.kernel_taps, channels);
+            } else {
+                for (int64_t i = 0; i < channels * p.kernel_taps; ++i) {
+                    const float* sum = sums + i % p.kernel_taps * kChannelBlock;
+                    add_to(result + i, in_lanes ? sum[i / p.kernel_taps] : reduce(sum), overwrite);
                 }
             }
             if (call.grad_bias == nullptr) return;

@@ -423,7 +423,6 @@ constexpr DepthwisePixels depthwise_pixels_list() {
         list.fixed[2] = {7, 1, depthwise_pixels_fixed<V, kBroadcast, 7, 1>};
         list.fixed[3] = {3, 2, depthwise_pixels_fixed<V, kBroadcast, 3, 2>};
         list.fixed[4] = {5, 2, depthwise_pixels_fixed<V, kBroadcast, 5, 2>};
-        list.fixed[5] = {7, 2, depthwise_pixels_fixed<V, kBroadcast, 7, 2>};
     }
     return list;
 }

@@ -139,12 +139,13 @@ struct DepthwiseArgs {
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
-// A kernel for this many rows and columns of taps and these row and column steps.
+// A kernel for this many rows and columns of taps and this step of both: square kernels, and the phases of
+// strided backward_input of 3 x 3 and 5 x 5.
 struct DepthwiseChannels {
-    int taps, step;
+    int rows, columns, step;
     DepthwiseKernel kernel;
 };
-constexpr int kDepthwiseChannels = 6;
+constexpr int kDepthwiseChannels = 12;
 
 // The same with the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
 // Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
@@ -175,6 +176,7 @@ struct DepthwisePixelsArgs {
 };
 using DepthwisePixelsKernel = void (*)(const DepthwisePixelsArgs&);
 
+constexpr int kDepthwisePixels = 5;
 struct DepthwisePixels {
     int rows;  // at most in a call of any
     DepthwisePixelsKernel any;
@@ -186,7 +188,7 @@ struct DepthwisePixels {
         // source[.. + columns[0].offset + s + 2 * e], and all taps rise.
         int taps, step;
         DepthwisePixelsKernel kernel;
-    } fixed[6];
+    } fixed[kDepthwisePixels];
 };
 
 // One tap of the rows of depthwise_weights: where its first input is.
@@ -238,7 +240,7 @@ struct DepthwiseWeightsRow {
     int taps, step;
     void (*kernel)(const DepthwiseWeightsRowArgs&);
 };
-constexpr int kDepthwiseWeightsRows = 6;
+constexpr int kDepthwiseWeightsRows = 5;
 
 // The end of a forward pass: out = f(out + residual) for the first `columns` values of each row.
 // The residual is laid out like the output: a row's lies as far from its start as the row from
