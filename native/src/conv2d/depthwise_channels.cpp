@@ -81,7 +81,7 @@ public:
 private:
     DepthwiseKernel kernel_for(const Line& y, const Line& x) const {
         for (const DepthwiseChannels& d : call_.kernels().depthwise_channels) {
-            if (d.taps == x.taps && d.taps == y.taps && d.step == x.step && d.step == y.step)
+            if (d.rows == y.taps && d.columns == x.taps && d.step == x.step && d.step == y.step)
                 return d.kernel;
         }
         return call_.kernels().depthwise_channels_any;

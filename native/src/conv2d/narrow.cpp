@@ -1,7 +1,7 @@
 // Narrow layers: few channels to sum over, or few to produce, in each group. A task copies what its region
 // of the result reads into a strip whose padding is stored as zeros, so that a tap of a channel is an offset
-// that holds for every pixel, and a sum one flat loop over (tap y, tap x, channel): the order, and so the
-// bits, of gemm. Pixels are in lanes, which few produced channels leave full and NCHW wants as they are;
+// that holds for every pixel, and a sum one flat loop over (tap y, tap x, channel): the order of gemm,
+// where that does not reduce channels in blocks. Pixels are in lanes, which few produced channels leave full and NCHW wants as they are;
 // only where NHWC has channels enough for the lanes it keeps them there.
 #include <string.h>
 
@@ -40,6 +40,7 @@ const char* declines(const Problem& p, nconv_pass pass) {
 }
 
 const char* yields(const Problem& p, nconv_pass pass) {
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     const Gather g = gather_of(p, pass);
     const bool few = g.reduced <= kMostReduced || g.produced <= kMostProduced ||
                      max_of(g.reduced, g.produced) <= kMostOfBoth;

@@ -50,6 +50,7 @@ struct TileCut {
 // `produced` channels of one group, all taps.
 double winograd_block_cost(const WinogradVariant&, int64_t tiles, int64_t reduced, int64_t produced,
                            bool planes);
+double winograd_weights_bytes(const WinogradVariant&, int64_t reduced, int64_t produced);
 // Of reading the transformed weights of so many channels once.
 double winograd_weights_cost(const WinogradVariant&, int64_t reduced, int64_t all_produced,
                              int64_t produced);

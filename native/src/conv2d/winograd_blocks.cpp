@@ -8,8 +8,8 @@ namespace {
 // weights are too large for L2, what counts is how often they pass: 512 channels at 28 x 28, all 49 tiles
 // at once 309 % of peak, 28 at a time 280, 14 at a time 225.
 constexpr int64_t kBlockTiles = 28, kLargeBlockTiles = 56;
-constexpr int64_t kLargeWeights = 2 << 20;  // bytes
-constexpr int64_t kPointFloats = 1 << 20;   // of a block
+constexpr double kLargeWeights = 2 << 20;  // bytes
+constexpr int64_t kPointFloats = 1 << 20;  // of a block
 // Rows of more tiles would make thin blocks, which read their borders twice.
 constexpr int64_t kBlockColumns = 14;
 
@@ -30,7 +30,7 @@ Winograd::Winograd(const Context& context, nconv_pass pass, int variant_index)
                  (g.reduced % 256 == 0 ? int64_t{kVirtualLanes} : 0)) {}
 
 int64_t Winograd::most_tiles() const {
-    const int64_t weights = points * g.reduced * g.produced * int64_t{sizeof(float)};
+    const double weights = winograd_weights_bytes(variant, g.reduced, g.produced);
     const int64_t wanted = weights > kLargeWeights ? kLargeBlockTiles : kBlockTiles;
     return max_of(1, min_of(wanted, kPointFloats / (points * tile_pitch)));
 }

@@ -19,11 +19,6 @@ constexpr double kNear = 1 << 20, kFar = 20 << 20;
 
 constexpr int64_t kPassTiles = 28;  // tiles to a pass over the weights
 
-double winograd_weights_bytes(const WinogradVariant& w, int64_t reduced, int64_t produced) {
-    return sizeof(float) * w.tile * w.tile * static_cast<double>(reduced) *
-           static_cast<double>(produced);
-}
-
 double vectors(int64_t channels) { return static_cast<double>(ceil_div(channels, kVirtualLanes)); }
 
 // rows x depth times depth x columns in register tiles of up to four vectors: a step takes its multiply-adds,
@@ -77,6 +72,11 @@ double direct_cost(const Problem& p, nconv_pass pass) {
 
 }  // namespace
 
+double winograd_weights_bytes(const WinogradVariant& w, int64_t reduced, int64_t produced) {
+    return sizeof(float) * w.tile * w.tile * static_cast<double>(reduced) *
+           static_cast<double>(produced);
+}
+
 double winograd_block_cost(const WinogradVariant& w, int64_t tiles, int64_t reduced,
                            int64_t produced, bool planes) {
     const double points = w.tile * w.tile, t = static_cast<double>(tiles);
@@ -104,14 +104,16 @@ const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
     return nullptr;
 }
 
-// The variants are listed from the largest tile to the smallest; of equal ones the smaller is more exact.
+// Of two that cost the same the one with smaller tiles is more exact.
 const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     const double cost = pass_cost(p, pass, variant);
     if (cost >= direct_cost(p, pass)) return "direct summation is faster";
     for (int other = 0; other < kWinogradVariants; ++other) {
         if (other == variant || winograd_declines(p, pass, other) != nullptr) continue;
-        if (pass_cost(p, pass, other) < cost) return "tiles of another size are faster";
+        const double least = pass_cost(p, pass, other);
+        if (least < cost || (least == cost && other < variant))
+            return "tiles of another size are faster";
     }
     return nullptr;
 }

@@ -17,9 +17,9 @@ struct DepthwiseTile {
     }
 };
 
-// A square kernel kKernel wide, of whose columns kTaps are taken, the rest in the padding. Everything is
+// A kernel of kHeight x kKernel, of whose columns kTaps are taken, the rest in the padding. Everything is
 // unrolled: with the taps' rows found by comparing, 3 x 3 reached half of this.
-template <class V, int kKernel, int kTaps, int kStep, int kRows, int kColumns>
+template <class V, int kHeight, int kKernel, int kTaps, int kStep, int kRows, int kColumns>
 void depthwise_channels_tile(const DepthwiseArgs& t, const float* row, const float* weights,
                              typename V::Reg start, float* out) {
     using Reg = typename V::Reg;
@@ -33,7 +33,7 @@ void depthwise_channels_tile(const DepthwiseArgs& t, const float* row, const flo
         for (int j = 0; j < kColumns; ++j) acc[i][j] = start;
     }
 #pragma GCC unroll 16
-    for (int k = 0; k < (kRows - 1) * kStep + kKernel; ++k, row += source_row) {
+    for (int k = 0; k < (kRows - 1) * kStep + kHeight; ++k, row += source_row) {
         if (k < first_row || k >= end_row) continue;
         Reg in[kInputs];
 #pragma GCC unroll 16
@@ -44,7 +44,7 @@ void depthwise_channels_tile(const DepthwiseArgs& t, const float* row, const flo
 #pragma GCC unroll 4
         for (int i = 0; i < kRows; ++i) {
             const int r = k - i * kStep;
-            if (r < 0 || r >= kKernel) continue;
+            if (r < 0 || r >= kHeight) continue;
 #pragma GCC unroll 7
             for (int s = 0; s < kTaps; ++s) {
                 Reg weight = V::load(weights + (r * kKernel + s) * V::kLanes);
@@ -65,7 +65,7 @@ void depthwise_channels_tile(const DepthwiseArgs& t, const float* row, const flo
 
 // Channels inside columns: source and result are walked along memory, and a result is not stored right
 // before a source line with the same address modulo 4096 is loaded. Whole vectors only.
-template <class V, int kKernel, int kTaps, int kStep, int kRows, int kColumns>
+template <class V, int kHeight, int kKernel, int kTaps, int kStep, int kRows, int kColumns>
 void depthwise_channels_columns(const DepthwiseArgs& t, int64_t first, int64_t tiles) {
     const int64_t channels = t.channels / V::kLanes * V::kLanes;
     const float* source = t.source + (first * t.column_step + t.first_tap) * t.source_column;
@@ -75,8 +75,8 @@ void depthwise_channels_columns(const DepthwiseArgs& t, int64_t first, int64_t t
         const float* w = weights;
         for (int64_t c = 0; c < channels; c += V::kLanes, w += t.weight_vector) {
             const typename V::Reg start = t.init != nullptr ? V::load(t.init + c) : V::zero();
-            depthwise_channels_tile<V, kKernel, kTaps, kStep, kRows, kColumns>(t, source + c, w,
-                                                                               start, out + c);
+            depthwise_channels_tile<V, kHeight, kKernel, kTaps, kStep, kRows, kColumns>(
+                t, source + c, w, start, out + c);
         }
         source += kColumns * t.column_step * t.source_column;
         out += kColumns * t.out_column;
@@ -179,7 +179,7 @@ void depthwise_channels_any(const DepthwiseArgs& t) {
 }
 
 // Columns of all taps in tiles of kMost and kMost - 1; what is left, and columns of fewer taps, singly.
-template <class V, int kKernel, int kStep, int kRows, int kTaps>
+template <class V, int kHeight, int kKernel, int kStep, int kRows, int kTaps>
 void depthwise_channels_run(const DepthwiseArgs& t) {
     if (t.end_tap - t.first_tap == kTaps) {
         int64_t done = 0;
@@ -189,33 +189,33 @@ void depthwise_channels_run(const DepthwiseArgs& t) {
             const int64_t tiles = (t.columns + kMost - 1) / kMost;
             const int64_t short_by = tiles * kMost - t.columns;
             if (kFewer < kMost && short_by <= tiles) {
-                depthwise_channels_columns<V, kKernel, kKernel, kStep, kRows, kMost>(
+                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kMost>(
                     t, 0, tiles - short_by);
                 done = (tiles - short_by) * kMost;
-                depthwise_channels_columns<V, kKernel, kKernel, kStep, kRows, kFewer>(t, done,
+                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kFewer>(t, done,
                                                                                       short_by);
                 done = t.columns;
             } else {
                 done = t.columns / kMost * kMost;
-                depthwise_channels_columns<V, kKernel, kKernel, kStep, kRows, kMost>(
+                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kMost>(
                     t, 0, t.columns / kMost);
             }
         }
-        depthwise_channels_columns<V, kKernel, kTaps, kStep, kRows, 1>(t, done, t.columns - done);
+        depthwise_channels_columns<V, kHeight, kKernel, kTaps, kStep, kRows, 1>(t, done, t.columns - done);
     } else if constexpr (kTaps > 1) {
-        depthwise_channels_run<V, kKernel, kStep, kRows, kTaps - 1>(t);
+        depthwise_channels_run<V, kHeight, kKernel, kStep, kRows, kTaps - 1>(t);
     } else {
         depthwise_channels_any<V>(t);
     }
 }
 
-template <class V, int kKernel, int kStep>
+template <class V, int kHeight, int kKernel, int kStep>
 void depthwise_channels(const DepthwiseArgs& t) {
     constexpr int kRows = DepthwiseTile<V>::kRows;
     if (t.rows == kRows) {
-        depthwise_channels_run<V, kKernel, kStep, kRows, kKernel>(t);
+        depthwise_channels_run<V, kHeight, kKernel, kStep, kRows, kKernel>(t);
     } else if (t.rows == kRows - 1) {
-        depthwise_channels_run<V, kKernel, kStep, kRows - 1, kKernel>(t);
+        depthwise_channels_run<V, kHeight, kKernel, kStep, kRows - 1, kKernel>(t);
     } else {
         return depthwise_channels_any<V>(t);
     }

@@ -46,6 +46,113 @@ void depthwise_weights_channels(const DepthwiseWeightsArgs& t) {
     for (; k < t.tap_count; ++k) depthwise_weights_channels_taps<V, 1>(t, k);
 }
 
+// How many rows of the kernel have their accumulators in registers, and for how many pixels a source vector
+// is loaded once.
+template <class V, int kTaps>
+struct DepthwiseWeightsTile {
+    static constexpr int kMostRows = (V::kRegisters - 4) / kTaps;
+    static constexpr int kRows = kMostRows < kTaps ? kMostRows : kTaps;
+    static constexpr int pixels(int rows) {
+        const int most = V::kRegisters - 2 - rows * kTaps;
+        return most < 4 ? most : 4;
+    }
+};
+
+template <class V, int kTaps, int kStep, int kRows>
+void depthwise_weights_row_tile(const DepthwiseWeightsRowArgs& t, const float* source,
+                                const float* grads, float* sums) {
+    using Reg = typename V::Reg;
+    constexpr int kPixels = DepthwiseWeightsTile<V, kTaps>::pixels(kRows);
+    const ptrdiff_t source_row = t.source_row, pitch = t.pitch, sums_tap = t.sums_tap;
+    const ptrdiff_t next_source = t.next_source, next_grad = t.next_grad;
+    Reg acc[kRows][kTaps];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+        for (int s = 0; s < kTaps; ++s) acc[r][s] = V::load(sums + (r * kTaps + s) * sums_tap);
+    }
+    for (int64_t n = 0; n < t.grad_rows; ++n, source += next_source, grads += next_grad) {
+        for (const DepthwiseRun *run = t.runs, *end = run + t.run_count; run != end; ++run) {
+            const float* x = source + run->first * kStep * pitch;
+            const float* grad = grads + run->first * pitch;
+            const int first_tap = run->first_tap, end_tap = run->end_tap;
+            int64_t left = run->count;
+            if (end_tap - first_tap == kTaps) {
+#pragma GCC unroll 1
+                for (; left >= kPixels; left -= kPixels) {
+                    Reg g[kPixels];
+#pragma GCC unroll 4
+                    for (int i = 0; i < kPixels; ++i) {
+                        g[i] = V::load(grad + i * pitch);
+                        V::pin(g[i]);
+                        __builtin_prefetch(grad + i * pitch + next_grad);
+                    }
+#pragma GCC unroll 8
+                    for (int i = 0; i < kPixels * kStep; ++i)
+                        __builtin_prefetch(x + (kRows - 1) * source_row + i * pitch + next_source);
+#pragma GCC unroll 8
+                    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+                        for (int c = 0; c < (kPixels - 1) * kStep + kTaps; ++c) {
+                            Reg in = V::load(x + r * source_row + c * pitch);
+                            if (kPixels > 1) V::pin(in);
+#pragma GCC unroll 4
+                            for (int i = 0; i < kPixels; ++i) {
+                                const int s = c - i * kStep;
+                                if (s < 0 || s >= kTaps) continue;
+                                acc[r][s] = V::fma(g[i], in, acc[r][s]);
+                            }
+                        }
+                    }
+                    x += kPixels * kStep * pitch;
+                    grad += kPixels * pitch;
+                }
+            }
+#pragma GCC unroll 1
+            for (; left > 0; --left, x += kStep * pitch, grad += pitch) {
+                Reg g = V::load(grad);
+                V::pin(g);
+#pragma GCC unroll 8
+                for (int s = 0; s < kTaps; ++s) {
+                    if (s < first_tap || s >= end_tap) continue;
+#pragma GCC unroll 8
+                    for (int r = 0; r < kRows; ++r)
+                        acc[r][s] = V::fma(g, V::load(x + r * source_row + s * pitch), acc[r][s]);
+                }
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+        for (int s = 0; s < kTaps; ++s) V::store(sums + (r * kTaps + s) * sums_tap, acc[r][s]);
+    }
+}
+
+template <class V, int kTaps, int kStep, int kRows>
+void depthwise_weights_row_sized(const DepthwiseWeightsRowArgs& t, int first, int rows, int64_t c) {
+    if (rows == kRows) {
+        depthwise_weights_row_tile<V, kTaps, kStep, kRows>(
+            t, t.source + first * t.source_row + c, t.grad + c,
+            t.sums + first * kTaps * t.sums_tap + c);
+    } else if constexpr (kRows > 1) {
+        depthwise_weights_row_sized<V, kTaps, kStep, kRows - 1>(t, first, rows, c);
+    }
+}
+
+template <class V, int kTaps, int kStep>
+void depthwise_weights_row(const DepthwiseWeightsRowArgs& t) {
+    constexpr int kMost = DepthwiseWeightsTile<V, kTaps>::kRows;
+    const int parts = (t.rows + kMost - 1) / kMost;
+    for (int64_t c = 0; c < t.channels; c += V::kLanes) {
+        for (int first = 0, part = 0; part < parts; ++part) {
+            const int rows = (t.rows - first + parts - part - 1) / (parts - part);
+            depthwise_weights_row_sized<V, kTaps, kStep, kMost>(t, first, rows, c);
+            first += rows;
+        }
+    }
+}
+
 // Pixel i of the run goes to virtual lane i mod kVirtualLanes.
 template <class V, bool kDense>
 void depthwise_weights_pixels_row(const DepthwiseWeightsArgs& t) {

@@ -139,12 +139,13 @@ struct DepthwiseArgs {
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
-// A kernel for this many rows and columns of taps and these row and column steps.
+// A kernel for this many rows and columns of taps and this step of both: square kernels, and the phases of
+// strided backward_input of 3 x 3 and 5 x 5.
 struct DepthwiseChannels {
-    int taps, step;
+    int rows, columns, step;
     DepthwiseKernel kernel;
 };
-constexpr int kDepthwiseChannels = 6;
+constexpr int kDepthwiseChannels = 12;
 
 // The same with the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
 // Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
@@ -165,6 +166,7 @@ struct DepthwisePixelsArgs {
     int kernel_rows, first_row, end_row;
     int rows, row_step;
     int64_t count;
+    int64_t source_count;  // elements of a source row
     float* out;
     ptrdiff_t out_row;
     const float* init;  // null: zeros
@@ -174,17 +176,19 @@ struct DepthwisePixelsArgs {
 };
 using DepthwisePixelsKernel = void (*)(const DepthwisePixelsArgs&);
 
+constexpr int kDepthwisePixels = 5;
 struct DepthwisePixels {
     int rows;  // at most in a call of any
     DepthwisePixelsKernel any;
-    int fixed_rows;  // at most in a call of a fixed one
     struct Fixed {
-        // taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
+        // Any number of rows, taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
         // one's left reach over a row's start, and not beyond its first vector of each phase; the same
         // holds for its right and the last vector.
-        int taps, row_step;
+        // With a step of 2 rows and columns are strided, element e of tap s is
+        // source[.. + columns[0].offset + s + 2 * e], and all taps rise.
+        int taps, step;
         DepthwisePixelsKernel kernel;
-    } fixed[6];
+    } fixed[kDepthwisePixels];
 };
 
 // One tap of the rows of depthwise_weights: where its first input is.
@@ -206,6 +210,37 @@ struct DepthwiseWeightsArgs {
     ptrdiff_t sums_tap;
 };
 using DepthwiseWeightsKernel = void (*)(const DepthwiseWeightsArgs&);
+
+// Pixels of a row that share their taps: first_tap .. end_tap-1 read inside.
+struct DepthwiseRun {
+    int64_t first, count;
+    int first_tap, end_tap;
+};
+
+// Weight gradients of some rows of grad_output, whole vectors of channels. Kernel row r and tap s of pixel i
+// of row n meet
+//   source[n * next_source + r * source_row + (i * step + s) * pitch],
+// and sums[(r * taps + s) * sums_tap] is a chain per channel, pixels in order.
+struct DepthwiseWeightsRowArgs {
+    const float* source;
+    ptrdiff_t source_row, pitch;
+    int rows;  // of the kernel
+    const float* grad;
+    int64_t grad_rows;
+    ptrdiff_t next_source, next_grad;
+    const DepthwiseRun* runs;
+    int run_count;
+    int64_t channels;
+    float* sums;
+    ptrdiff_t sums_tap;
+};
+
+// A kernel for this many taps of a row of the kernel and this distance of pixels.
+struct DepthwiseWeightsRow {
+    int taps, step;
+    void (*kernel)(const DepthwiseWeightsRowArgs&);
+};
+constexpr int kDepthwiseWeightsRows = 5;
 
 // The end of a forward pass: out = f(out + residual) for the first `columns` values of each row.
 // The residual is laid out like the output: a row's lies as far from its start as the row from
@@ -257,6 +292,7 @@ struct KernelSet {
     DepthwisePixels depthwise_plane;         // a weight for all lanes
     DepthwisePixels depthwise_interleaved;   // a weight for each lane
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
+    DepthwiseWeightsRow depthwise_weights_row[kDepthwiseWeightsRows];
 
     // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
