@@ -39,4 +39,16 @@ constexpr int64_t share_start(int64_t total, int64_t shares, int64_t index) {
     return total / shares * index + min_of(index, total % shares);
 }
 
+// Calls body(start, size) for each of those shares in turn, without a division for each.
+template <class Body>
+void for_each_share(int64_t total, int64_t shares, const Body& body) {
+    const int64_t size = total / shares, larger = total % shares;
+    int64_t start = 0;
+    for (int64_t i = 0; i < shares; ++i) {
+        const int64_t count = size + (i < larger ? 1 : 0);
+        body(start, count);
+        start += count;
+    }
+}
+
 }  // namespace nconv

@@ -150,9 +150,7 @@ void multiply_part(const Context& context, const Gather& g, const Block& block, 
                              slot.sources + t * slot.table_pitch);
             }
             const bool last = run + 1 == runs && first + count >= end;
-            for (int64_t tile = 0; tile < tiles; ++tile) {
-                const int64_t from = share_start(pixels, tiles, tile);
-                const int rows = static_cast<int>(share_start(pixels, tiles, tile + 1) - from);
+            for_each_share(pixels, tiles, [&](int64_t from, int64_t rows) {
                 const RowsTileArgs args = {slot.sources + from,
                                            slot.table_pitch,
                                            count,
@@ -165,9 +163,10 @@ void multiply_part(const Context& context, const Gather& g, const Block& block, 
                                            started ? TileMode::kContinue : TileMode::kStore};
                 k.rows_tile[rows - 1][vectors - 1](args);
                 if (last && whole && block.epilogue != nullptr) {
-                    block.epilogue->apply(slot.results + from, rows, block.columns);
+                    block.epilogue->apply(slot.results + from, static_cast<int>(rows),
+                                          block.columns);
                 }
-            }
+            });
             started = true;
             first += count;
         } while (first < end);

@@ -218,13 +218,11 @@ private:
         args.out_row = w_.width;
         for (int64_t p = 0; p < w_.points; ++p, args.b += g_.reduced * stored) {
             if (ahead) prefetch_next(p, w_.points);
-            for (int64_t i = 0; i < parts; ++i) {
-                const int64_t from = share_start(tiles, parts, i);
-                const int64_t rows = share_start(tiles, parts, i + 1) - from;
+            for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
                 args.a = points_of(from) + p * slot_.point_pitch;
                 args.out = slot_.sums + p * slot_.sums_pitch + from * w_.width;
                 k_.winograd_product[rows - 1][vectors - 1](args);
-            }
+            });
         }
     }
 
