@@ -192,8 +192,8 @@ void depthwise_channels_run(const DepthwiseArgs& t) {
                 depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kMost>(
                     t, 0, tiles - short_by);
                 done = (tiles - short_by) * kMost;
-                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kFewer>(t, done,
-                                                                                      short_by);
+                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kFewer>(
+                    t, done, short_by);
                 done = t.columns;
             } else {
                 done = t.columns / kMost * kMost;
@@ -201,7 +201,8 @@ void depthwise_channels_run(const DepthwiseArgs& t) {
                     t, 0, t.columns / kMost);
             }
         }
-        depthwise_channels_columns<V, kHeight, kKernel, kTaps, kStep, kRows, 1>(t, done, t.columns - done);
+        depthwise_channels_columns<V, kHeight, kKernel, kTaps, kStep, kRows, 1>(t, done,
+                                                                                t.columns - done);
     } else if constexpr (kTaps > 1) {
         depthwise_channels_run<V, kHeight, kKernel, kStep, kRows, kTaps - 1>(t);
     } else {

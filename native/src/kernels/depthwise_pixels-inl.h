@@ -267,8 +267,8 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
             for (int q = 0; q < kStep; ++q, row += source_row) {
                 const int k = n * kStep + q;
                 if (k < first_row || k >= end_row) continue;
-                // The next tile's part of the row: hardware does not see it coming, a page being shorter
-                // than a row of 1080p. 3 x 3 of such an image took 0.31 ms without, 0.21 so.
+                    // The next tile's part of the row: hardware does not see it coming, a page being shorter
+                    // than a row of 1080p. 3 x 3 of such an image took 0.31 ms without, 0.21 so.
 #pragma GCC unroll 8
                 for (int v = 0; v < kStep * kVectors; ++v)
                     __builtin_prefetch(row + (kStep * kVectors + v) * distance);
@@ -300,8 +300,7 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                         }
 #pragma GCC unroll 4
                         for (int v = 0; v < kVectors; ++v) {
-                            acc[to][v] =
-                                edges.fma(tap, v, in[i / kLive][v], weight, acc[to][v]);
+                            acc[to][v] = edges.fma(tap, v, in[i / kLive][v], weight, acc[to][v]);
                         }
                     }
                 }
@@ -387,7 +386,7 @@ void depthwise_pixels_fixed_sized(const DepthwisePixelsArgs& t, const DepthwiseS
         depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, kVectors, kEdge>(t, spot);
     } else if constexpr (kVectors > 1) {
         depthwise_pixels_fixed_sized<V, kBroadcast, kKernel, kStep, kEdge, kVectors - 1>(t, spot,
-                                                                                        vectors);
+                                                                                         vectors);
     }
 }
 
