@@ -145,7 +145,8 @@ int64_t strip_channels(const Context& context) {
     return (p.input_pixels + p.output_pixels <= kSmall ? 4 : 1) * int64_t{context.kernels->lanes};
 }
 
-// Results of large images leave for their planes tile by tile, while they are in L1, else all together.
+// Results of large images leave for their planes tile by tile, while they are in L1, else all
+// together.
 bool leaves_by_tiles(const Problem& p) {
     constexpr int64_t kLarge = 2048;
     return p.input_pixels + p.output_pixels > kLarge;

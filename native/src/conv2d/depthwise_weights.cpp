@@ -1,7 +1,7 @@
-// Weight gradients of depthwise convolution. They walk rows; a row is cut where its set of taps changes, so
-// that a tap that would read padding is never multiplied. Channels are in lanes, in NCHW after transposing
-// blocks of planes, a few rows at a time; with pixels in lanes 3 x 3 reached 6 % of peak and less. Planes of
-// few channels keep pixels in lanes.
+// Weight gradients of depthwise convolution. They walk rows; a row is cut where its set of taps
+// changes, so that a tap that would read padding is never multiplied. Channels are in lanes, in
+// NCHW after transposing blocks of planes, a few rows at a time; with pixels in lanes 3 x 3 reached
+// 6 % of peak and less. Planes of few channels keep pixels in lanes.
 #include <string.h>
 
 #include "conv2d/depthwise.h"
@@ -98,8 +98,8 @@ float reduce(const float* chains) {
 
 void add_to(float* out, float value, bool overwrite) { *out = overwrite ? value : *out + value; }
 
-// What the sums of a block of channels (one channel with pixels in lanes) are made of: rows of the input and
-// of grad_output, pixels `pitch` apart.
+// What the sums of a block of channels (one channel with pixels in lanes) are made of: rows of the
+// input and of grad_output, pixels `pitch` apart.
 struct Part {
     const float* input;  // row input_row
     const float* grad;   // row first

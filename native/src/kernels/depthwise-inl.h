@@ -17,8 +17,8 @@ struct DepthwiseTile {
     }
 };
 
-// A kernel of kHeight x kKernel, of whose columns kTaps are taken, the rest in the padding. Everything is
-// unrolled: with the taps' rows found by comparing, 3 x 3 reached half of this.
+// A kernel of kHeight x kKernel, of whose columns kTaps are taken, the rest in the padding.
+// Everything is unrolled: with the taps' rows found by comparing, 3 x 3 reached half of this.
 template <class V, int kHeight, int kKernel, int kTaps, int kStep, int kRows, int kColumns>
 void depthwise_channels_tile(const DepthwiseArgs& t, const float* row, const float* weights,
                              typename V::Reg start, float* out) {

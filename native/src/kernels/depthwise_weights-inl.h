@@ -46,8 +46,8 @@ void depthwise_weights_channels(const DepthwiseWeightsArgs& t) {
     for (; k < t.tap_count; ++k) depthwise_weights_channels_taps<V, 1>(t, k);
 }
 
-// How many rows of the kernel have their accumulators in registers, and for how many pixels a source vector
-// is loaded once.
+// How many rows of the kernel have their accumulators in registers, and for how many pixels a
+// source vector is loaded once.
 template <class V, int kTaps>
 struct DepthwiseWeightsTile {
     static constexpr int kMostRows = (V::kRegisters - 4) / kTaps;
