@@ -37,9 +37,9 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     constexpr int64_t kStripPixels = 1 << 14;
     const bool small =
         p.input_pixels + p.output_pixels <= kStripPixels && p.input_channels >= lanes;
-    // Transposing costs less than empty lanes, than splitting rows, and than the waiting for one chain a row
-    // where there are many taps: 5 x 5 of 14 pixels 54 % of peak by strips, 45 by planes, of 28 pixels 51 and
-    // 65. It costs less everywhere if there is no kernel for planes.
+    // Transposing costs less than empty lanes, than splitting rows, and than the waiting for one
+    // chain a row where there are many taps: 5 x 5 of 14 pixels 54 % of peak by strips, 45 by
+    // planes, of 28 pixels 51 and 65. It costs less everywhere if there is no kernel for planes.
     constexpr int64_t kManyTaps = 25;
     const bool transposes = g.x.result_extent() * 2 <= lanes || g.x.result_step() > 1 ||
                             (p.kernel_taps >= kManyTaps && g.x.result_extent() <= lanes) ||

@@ -145,12 +145,27 @@ int64_t strip_channels(const Context& context) {
     return (p.input_pixels + p.output_pixels <= kSmall ? 4 : 1) * int64_t{context.kernels->lanes};
 }
 
+// Results of large images leave for their planes tile by tile, while they are in L1, else all
+// together.
+bool leaves_by_tiles(const Problem& p) {
+    constexpr int64_t kLarge = 2048;
+    return p.input_pixels + p.output_pixels > kLarge;
+}
+
+// Rows of results that a strip has at a time.
+int64_t strip_rows(const Context& context, const Gather& g) {
+    const int64_t most = (context.kernels->depthwise_channels_rows - 1) * g.y.result_step() + 1;
+    return leaves_by_tiles(context.problem) && g.problem.height.dilation == 1
+               ? min_of(most, g.y.result_extent())
+               : g.y.result_extent();
+}
+
 }  // namespace
 
-CheckedSize depthwise_strips_workspace(const Context& context, const Gather&) {
-    const Problem& p = context.problem;
-    return CheckedSize(p.input_pixels + p.output_pixels) * strip_channels(context) *
-           int64_t{sizeof(float)};
+CheckedSize depthwise_strips_workspace(const Context& context, const Gather& g) {
+    const CheckedSize source = CheckedSize(g.y.source_extent()) * g.x.source_extent();
+    const CheckedSize result = CheckedSize(strip_rows(context, g)) * g.x.result_extent();
+    return (source + result) * strip_channels(context) * int64_t{sizeof(float)};
 }
 
 void depthwise_gather_strips(const DepthwiseCall& call, const Execution& execution) {
@@ -158,9 +173,10 @@ void depthwise_gather_strips(const DepthwiseCall& call, const Execution& executi
     const ChannelsGather gather(call, call.call.packed + p.weights_count);
     const int64_t size = strip_channels(call.context), blocks = ceil_div(p.input_channels, size);
     const int64_t source_pixels = call.source_pixels(), result_pixels = call.result_pixels();
+    const int64_t width = call.gather.x.result_extent(), height = call.gather.y.result_extent();
     const Rectangle source = {0, call.gather.y.source_extent(), 0, call.gather.x.source_extent()};
-    const Rectangle result = {0, call.gather.y.result_extent(), 0, call.gather.x.result_extent()};
     const int64_t tiles = gather.row_tiles();
+    const bool by_tiles = strip_rows(call.context, call.gather) < height;
     parallel_for(execution, call.images * blocks, [&](int64_t task, int slot) {
         const GatherCall& c = call.call;
         const int64_t at = task % blocks * size, image = task / blocks;
@@ -171,21 +187,35 @@ void depthwise_gather_strips(const DepthwiseCall& call, const Execution& executi
                    source_pixels, source.columns, source, channels, strip, size);
         // A residual is added to the planes, not transposed into a strip.
         const bool late = c.epilogue != nullptr && c.epilogue->in_output();
-        const Block block = {strip,
-                             size,
-                             sums,
-                             size,
-                             c.bias != nullptr ? c.bias + at : nullptr,
-                             at,
-                             channels,
-                             c.epilogue != nullptr && !late};
-        for (int64_t t = 0; t < tiles; ++t) gather.run(block, gather.row_tile(t));
+        Block block = {strip,
+                       size,
+                       sums,
+                       size,
+                       c.bias != nullptr ? c.bias + at : nullptr,
+                       at,
+                       channels,
+                       c.epilogue != nullptr && !late};
         float* planes = c.result + image * call.gather.result_image + at * result_pixels;
-        store_strip(call.kernels(), sums, size, result, channels, planes, result_pixels,
-                    result.columns);
-        if (late) {
-            finish_planes(*c.epilogue, result, channels, planes, result_pixels, result.columns);
+        const auto leave = [&](const float* from, const Rectangle& rows) {
+            store_strip(call.kernels(), from, size, rows, channels, planes, result_pixels, width);
+            if (late) finish_planes(*c.epilogue, rows, channels, planes, result_pixels, width);
+        };
+        for (int64_t t = 0; t < tiles; ++t) {
+            const RowTile tile = gather.row_tile(t);
+            const int64_t step = tile.line.result_step, last = (tile.rows - 1) * step;
+            const int64_t low = min_of(tile.result_row(), tile.result_row() + last);
+            if (by_tiles) block.result = sums - low * width * size;
+            gather.run(block, tile);
+            if (!by_tiles) continue;
+            const int64_t spacing = step < 0 ? -step : step;
+            if (spacing == 1) {
+                leave(sums, {low, tile.rows, 0, width});
+            } else {
+                for (int64_t i = 0; i < tile.rows; ++i)
+                    leave(sums + i * spacing * width * size, {low + i * spacing, 1, 0, width});
+            }
         }
+        if (!by_tiles) leave(sums, {0, height, 0, width});
     });
 }
 

@@ -1,6 +1,6 @@
-// Depthwise gathers with the elements of a row in lanes: planes of NCHW, rows of interleaved channels.
-// A strided source row is first split into rows of every stride-th pixel, so that all taps read densely;
-// the phases of a strided result are joined in the same way.
+// Depthwise gathers with the elements of a row in lanes: planes of NCHW, rows of interleaved
+// channels. A strided source row that no kernel takes as it is is first split into rows of every
+// stride-th pixel; the phases of a strided result are joined in the same way.
 #include "conv2d/depthwise.h"
 #include "conv2d/lines.h"
 
@@ -18,8 +18,8 @@ struct ColumnPhase {
     int64_t kernel_first = 0, kernel_step = 1;
 };
 
-// Rows of a call of a fixed kernel: a tile that stays in L2, but not so low that the rows it shares with its
-// neighbours count.
+// Rows of a call of a fixed kernel: a tile that stays in L2, but not so low that the rows it shares
+// with its neighbours count.
 int64_t fixed_rows(int64_t row_floats) {
     constexpr int64_t kTileFloats = 1 << 14, kFewest = 32;
     return max_of(kFewest, kTileFloats / row_floats);
@@ -103,8 +103,8 @@ private:
         }
     }
 
-    // Reads every second element of the rows in the kernel where there is one for it: splitting the rows
-    // first, 3 x 3 reached 15 % of peak.
+    // Reads every second element of the rows in the kernel where there is one for it: splitting the
+    // rows first, 3 x 3 reached 15 % of peak.
     void take_strided() {
         const Window& x = call_.gather.x;
         ColumnPhase& phase = phases_[0];

@@ -1,7 +1,7 @@
-// Weight gradients of depthwise convolution. They walk rows; a row is cut where its set of taps changes, so
-// that a tap that would read padding is never multiplied. Channels are in lanes, in NCHW after transposing
-// blocks of planes, a few rows at a time; with pixels in lanes 3 x 3 reached 6 % of peak and less. Planes of
-// few channels keep pixels in lanes.
+// Weight gradients of depthwise convolution. They walk rows; a row is cut where its set of taps
+// changes, so that a tap that would read padding is never multiplied. Channels are in lanes, in
+// NCHW after transposing blocks of planes, a few rows at a time; with pixels in lanes 3 x 3 reached
+// 6 % of peak and less. Planes of few channels keep pixels in lanes.
 #include <string.h>
 
 #include "conv2d/depthwise.h"
@@ -98,8 +98,8 @@ float reduce(const float* chains) {
 
 void add_to(float* out, float value, bool overwrite) { *out = overwrite ? value : *out + value; }
 
-// What the sums of a block of channels (one channel with pixels in lanes) are made of: rows of the input and
-// of grad_output, pixels `pitch` apart.
+// What the sums of a block of channels (one channel with pixels in lanes) are made of: rows of the
+// input and of grad_output, pixels `pitch` apart.
 struct Part {
     const float* input;  // row input_row
     const float* grad;   // row first
@@ -134,7 +134,8 @@ void add_row_by_taps(const Context& context, const Rows& rows, const Part& part,
                 args.tap_count = run.end_tap - run.first_tap;
                 args.pixels = run.count;
                 args.source_step = p.width.stride * pitch;
-                args.grad = part.grad + ((row - part.first) * p.width.output + run.first) * pitch + c;
+                args.grad =
+                    part.grad + ((row - part.first) * p.width.output + run.first) * pitch + c;
                 args.grad_step = pitch;
                 args.channels = static_cast<int>(min_of(vector, part.channels - c));
                 args.sums = part.sums + (r * p.width.kernel + run.first_tap) * kChannelBlock + c;
@@ -188,8 +189,8 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
         if (first >= end) continue;
         const int64_t at = row * p.height.stride + rows.y_taps.at[first].offset;
         DepthwiseWeightsRowArgs args = {};
-        args.source = part.input + (at - part.input_row) * source_row +
-                      rows.x_taps.at[0].offset * part.pitch;
+        args.source =
+            part.input + (at - part.input_row) * source_row + rows.x_taps.at[0].offset * part.pitch;
         args.source_row = dilation * source_row;
         args.pitch = part.pitch;
         args.rows = static_cast<int>(end - first);
@@ -240,8 +241,8 @@ void add_planes(const Context& context, const Rows& rows, const float* input, co
                                       channels, bias);
         }
         const int64_t low = first * p.height.stride + rows.y_taps.at[0].offset;
-        const int64_t high = (end - 1) * p.height.stride +
-                             rows.y_taps.at[rows.y_taps.count - 1].offset + 1;
+        const int64_t high =
+            (end - 1) * p.height.stride + rows.y_taps.at[rows.y_taps.count - 1].offset + 1;
         const int64_t input_first = max_of(0, low), input_end = min_of(p.height.input, high);
         if (input_first >= input_end) continue;
         load_strip(*context.kernels, input, p.input_pixels, p.width.input,
@@ -328,7 +329,8 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
                 k.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, bias);
                 bias[0] = reduce(bias);
             }
-            for (int c = 0; c < channels; ++c) add_to(call.grad_bias + first + c, bias[c], overwrite);
+            for (int c = 0; c < channels; ++c)
+                add_to(call.grad_bias + first + c, bias[c], overwrite);
         });
     }
 }

@@ -17,8 +17,8 @@ struct DepthwiseTile {
     }
 };
 
-// A kernel of kHeight x kKernel, of whose columns kTaps are taken, the rest in the padding. Everything is
-// unrolled: with the taps' rows found by comparing, 3 x 3 reached half of this.
+// A kernel of kHeight x kKernel, of whose columns kTaps are taken, the rest in the padding.
+// Everything is unrolled: with the taps' rows found by comparing, 3 x 3 reached half of this.
 template <class V, int kHeight, int kKernel, int kTaps, int kStep, int kRows, int kColumns>
 void depthwise_channels_tile(const DepthwiseArgs& t, const float* row, const float* weights,
                              typename V::Reg start, float* out) {
@@ -192,8 +192,8 @@ void depthwise_channels_run(const DepthwiseArgs& t) {
                 depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kMost>(
                     t, 0, tiles - short_by);
                 done = (tiles - short_by) * kMost;
-                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kFewer>(t, done,
-                                                                                      short_by);
+                depthwise_channels_columns<V, kHeight, kKernel, kKernel, kStep, kRows, kFewer>(
+                    t, done, short_by);
                 done = t.columns;
             } else {
                 done = t.columns / kMost * kMost;
@@ -201,7 +201,8 @@ void depthwise_channels_run(const DepthwiseArgs& t) {
                     t, 0, t.columns / kMost);
             }
         }
-        depthwise_channels_columns<V, kHeight, kKernel, kTaps, kStep, kRows, 1>(t, done, t.columns - done);
+        depthwise_channels_columns<V, kHeight, kKernel, kTaps, kStep, kRows, 1>(t, done,
+                                                                                t.columns - done);
     } else if constexpr (kTaps > 1) {
         depthwise_channels_run<V, kHeight, kKernel, kStep, kRows, kTaps - 1>(t);
     } else {

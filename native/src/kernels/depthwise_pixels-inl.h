@@ -12,7 +12,8 @@ struct DepthwisePixelsTile {
     static constexpr bool kFixed = V::kRegisters >= 32;
     static constexpr int kRows = V::kRegisters >= 32 ? 6 : 4;
     static constexpr int kVectors = V::kRegisters >= 32 ? 4 : 2;
-    // Accumulators, the start and the inputs fill the registers; 3 x 3 has its weights in them, too.
+    // Accumulators, the start and the inputs fill the registers; 3 x 3 has its weights in them,
+    // too.
     static constexpr int fixed_vectors(int kernel, int step) {
         const int live = (kernel + step - 1) / step;
         const int most = (V::kRegisters - (kernel == 3 ? 10 : 3)) / (live + step);
@@ -196,8 +197,8 @@ void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& sp
     }
 }
 
-// The lanes inside the source row of the two vectors whose every second element taps 2 * pair and 2 * pair + 1
-// read, for the first and the last vector of results of a tile.
+// The lanes inside the source row of the two vectors whose every second element taps 2 * pair and 2
+// * pair + 1 read, for the first and the last vector of results of a tile.
 template <class V, int kPairs, int kVectors>
 struct DepthwisePairs {
     typename V::Mask masks[2][kPairs > 0 ? kPairs : 1][2];
@@ -221,9 +222,10 @@ struct DepthwisePairs {
     }
 };
 
-// A square kernel: walks down the rows with the accumulators of the results a source row belongs to, so that
-// every source row is loaded once and any number of rows costs one call. In tiles of seven rows calls and
-// their setting up took more than half of the time. 3 x 3 has its weights in registers where they are enough.
+// A square kernel: walks down the rows with the accumulators of the results a source row belongs
+// to, so that every source row is loaded once and any number of rows costs one call. In tiles of
+// seven rows calls and their setting up took more than half of the time. 3 x 3 has its weights in
+// registers where they are enough.
 template <class V, bool kBroadcast, int kKernel, int kStep, int kVectors, DepthwiseEdge kEdge>
 void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
     using Reg = typename V::Reg;
@@ -267,8 +269,9 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
             for (int q = 0; q < kStep; ++q, row += source_row) {
                 const int k = n * kStep + q;
                 if (k < first_row || k >= end_row) continue;
-                // The next tile's part of the row: hardware does not see it coming, a page being shorter
-                // than a row of 1080p. 3 x 3 of such an image took 0.31 ms without, 0.21 so.
+                    // The next tile's part of the row: hardware does not see it coming, a page
+                    // being shorter than a row of 1080p. 3 x 3 of such an image took 0.31 ms
+                    // without, 0.21 so.
 #pragma GCC unroll 8
                 for (int v = 0; v < kStep * kVectors; ++v)
                     __builtin_prefetch(row + (kStep * kVectors + v) * distance);
@@ -300,8 +303,7 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                         }
 #pragma GCC unroll 4
                         for (int v = 0; v < kVectors; ++v) {
-                            acc[to][v] =
-                                edges.fma(tap, v, in[i / kLive][v], weight, acc[to][v]);
+                            acc[to][v] = edges.fma(tap, v, in[i / kLive][v], weight, acc[to][v]);
                         }
                     }
                 }
@@ -387,7 +389,7 @@ void depthwise_pixels_fixed_sized(const DepthwisePixelsArgs& t, const DepthwiseS
         depthwise_pixels_fixed_tile<V, kBroadcast, kKernel, kStep, kVectors, kEdge>(t, spot);
     } else if constexpr (kVectors > 1) {
         depthwise_pixels_fixed_sized<V, kBroadcast, kKernel, kStep, kEdge, kVectors - 1>(t, spot,
-                                                                                        vectors);
+                                                                                         vectors);
     }
 }
 

@@ -46,8 +46,8 @@ void depthwise_weights_channels(const DepthwiseWeightsArgs& t) {
     for (; k < t.tap_count; ++k) depthwise_weights_channels_taps<V, 1>(t, k);
 }
 
-// How many rows of the kernel have their accumulators in registers, and for how many pixels a source vector
-// is loaded once.
+// How many rows of the kernel have their accumulators in registers, and for how many pixels a
+// source vector is loaded once.
 template <class V, int kTaps>
 struct DepthwiseWeightsTile {
     static constexpr int kMostRows = (V::kRegisters - 4) / kTaps;
@@ -132,9 +132,9 @@ void depthwise_weights_row_tile(const DepthwiseWeightsRowArgs& t, const float* s
 template <class V, int kTaps, int kStep, int kRows>
 void depthwise_weights_row_sized(const DepthwiseWeightsRowArgs& t, int first, int rows, int64_t c) {
     if (rows == kRows) {
-        depthwise_weights_row_tile<V, kTaps, kStep, kRows>(
-            t, t.source + first * t.source_row + c, t.grad + c,
-            t.sums + first * kTaps * t.sums_tap + c);
+        depthwise_weights_row_tile<V, kTaps, kStep, kRows>(t, t.source + first * t.source_row + c,
+                                                           t.grad + c,
+                                                           t.sums + first * kTaps * t.sums_tap + c);
     } else if constexpr (kRows > 1) {
         depthwise_weights_row_sized<V, kTaps, kStep, kRows - 1>(t, first, rows, c);
     }

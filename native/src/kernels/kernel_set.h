@@ -139,8 +139,8 @@ struct DepthwiseArgs {
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
-// A kernel for this many rows and columns of taps and this step of both: square kernels, and the phases of
-// strided backward_input of 3 x 3 and 5 x 5.
+// A kernel for this many rows and columns of taps and this step of both: square kernels, and the
+// phases of strided backward_input of 3 x 3 and 5 x 5.
 struct DepthwiseChannels {
     int rows, columns, step;
     DepthwiseKernel kernel;
@@ -181,11 +181,11 @@ struct DepthwisePixels {
     int rows;  // at most in a call of any
     DepthwisePixelsKernel any;
     struct Fixed {
-        // Any number of rows, taps x taps, with weight_row and weight_column of a dense kernel. Only taps on the middle
-        // one's left reach over a row's start, and not beyond its first vector of each phase; the same
-        // holds for its right and the last vector.
-        // With a step of 2 rows and columns are strided, element e of tap s is
-        // source[.. + columns[0].offset + s + 2 * e], and all taps rise.
+        // Any number of rows, taps x taps, with weight_row and weight_column of a dense kernel.
+        // Only taps on the middle one's left reach over a row's start, and not beyond its first
+        // vector of each phase; the same holds for its right and the last vector. With a step of 2
+        // rows and columns are strided, element e of tap s is source[.. + columns[0].offset + s + 2
+        // * e], and all taps rise.
         int taps, step;
         DepthwisePixelsKernel kernel;
     } fixed[kDepthwisePixels];
@@ -217,8 +217,8 @@ struct DepthwiseRun {
     int first_tap, end_tap;
 };
 
-// Weight gradients of some rows of grad_output, whole vectors of channels. Kernel row r and tap s of pixel i
-// of row n meet
+// Weight gradients of some rows of grad_output, whole vectors of channels. Kernel row r and tap s
+// of pixel i of row n meet
 //   source[n * next_source + r * source_row + (i * step + s) * pitch],
 // and sums[(r * taps + s) * sums_tap] is a chain per channel, pixels in order.
 struct DepthwiseWeightsRowArgs {
