@@ -24,6 +24,13 @@ nconv_conv2d_desc strict(nconv_conv2d_desc desc) {
     return desc;
 }
 
+double multiply_adds(const nconv_conv2d_desc& desc) {
+    return static_cast<double>(desc.batch * desc.output_channels) *
+           static_cast<double>(output_height(desc) * output_width(desc)) *
+           static_cast<double>(desc.input_channels / desc.groups) *
+           static_cast<double>(desc.kernel_h * desc.kernel_w);
+}
+
 std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options) {
     const char* isa = nconv_isa_name(static_cast<nconv_isa>(options.isa));
     return format_descriptor(desc) + (desc.layout == NCONV_LAYOUT_NCHW ? " nchw " : " nhwc ") +

@@ -19,6 +19,9 @@ nconv_conv2d_desc small_desc();
 // parse_descriptor that fails the test, with a layout.
 nconv_conv2d_desc parsed(const std::string& text, int32_t layout = NCONV_LAYOUT_NCHW);
 
+// Multiplications of one pass, taps in padding included.
+double multiply_adds(const nconv_conv2d_desc& desc);
+
 std::string describe(const nconv_conv2d_desc& desc, nconv_pass pass, const RunOptions& options);
 
 // The descriptor in the math mode that accepts the most algorithms, and in the one that only sums directly.

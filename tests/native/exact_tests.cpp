@@ -16,13 +16,6 @@ constexpr double kLargestShape = 5e6, kLargestLayer = 2e7;
 constexpr double kLargestShape = 1e12, kLargestLayer = 6e7;
 #endif
 
-double multiply_adds(const nconv_conv2d_desc& desc) {
-    return static_cast<double>(desc.batch * desc.output_channels) *
-           static_cast<double>(output_height(desc) * output_width(desc)) *
-           static_cast<double>(desc.input_channels / desc.groups) *
-           static_cast<double>(desc.kernel_h * desc.kernel_w);
-}
-
 class ShapeFile : public testing::TestWithParam<const char*> {};
 
 TEST_P(ShapeFile, IsExact) {

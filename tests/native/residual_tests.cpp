@@ -14,12 +14,6 @@ constexpr double kLargestShape = 2e6;
 constexpr double kLargestShape = 4e7;
 #endif
 
-double multiply_adds(const nconv_conv2d_desc& desc) {
-    return static_cast<double>(desc.batch * desc.output_channels * desc.kernel_h * desc.kernel_w) *
-           static_cast<double>(output_height(desc) * output_width(desc)) *
-           static_cast<double>(desc.input_channels / desc.groups);
-}
-
 void set_activation(nconv_conv2d_desc* desc, int32_t activation) {
     desc->activation = activation;
     desc->activation_alpha = activation == NCONV_ACTIVATION_CLIP ? -1.0f : 2.0f;
