@@ -51,12 +51,17 @@ struct DepthwiseEdges {
         return V::range(clip(t.columns[s].first), clip(end));
     }
 
-    Reg load(int s, int v, const float* p) const {
-        if (kEdge && v == 0) return V::load_where(first[s], p);
-        if (kEdge && v == kVectors - 1) return V::load_where(last[s], p);
+    // Apart from the masked loads: gcc 12's address sanitizer takes a local that shares the place of their
+    // results for dead.
+    static Reg load_pinned(const float* p) {
         Reg in = V::load(p);
         V::pin(in);
         return in;
+    }
+    Reg load(int s, int v, const float* p) const {
+        if (kEdge && v == 0) return V::load_where(first[s], p);
+        if (kEdge && v == kVectors - 1) return V::load_where(last[s], p);
+        return load_pinned(p);
     }
     Reg fma(int s, int v, Reg in, Reg weight, Reg acc) const {
         if (kEdge && v == 0) return V::fma_where(first[s], in, weight, acc);
