@@ -39,7 +39,12 @@ constexpr int64_t share_start(int64_t total, int64_t shares, int64_t index) {
     return total / shares * index + min_of(index, total % shares);
 }
 
-// Calls body(start, size) for each of those shares in turn, without a division for each.
+// The same with the larger shares spread evenly: neighbours go to one thread.
+constexpr int64_t even_start(int64_t total, int64_t shares, int64_t index) {
+    return total / shares * index + total % shares * index / shares;
+}
+
+// Calls body(start, size) for each share of share_start() in turn, without a division for each.
 template <class Body>
 void for_each_share(int64_t total, int64_t shares, const Body& body) {
     const int64_t size = total / shares, larger = total % shares;

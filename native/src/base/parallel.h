@@ -1,12 +1,12 @@
-// The library's only threading: a call's work is cut into tasks whose number and extent depend on the
-// descriptor alone, and any number of threads take them, each from a run of its own first. Results therefore do not
-// depend on the thread count.
+// The library's only threading: a call's work is cut into tasks, which any number of threads take, each from
+// a run of its own first. How large tasks are may follow from the thread count, what a sum is made of never.
 #pragma once
 
 #include <stdint.h>
 
 #include <atomic>
 
+#include "base/checked_math.h"
 #include "nativeconv.h"
 
 namespace nconv {
@@ -72,9 +72,8 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
     };
     Run runs[kMaxThreads];
     for (int i = 0; i < shares; ++i) {
-        runs[i].next.store(count / shares * i + count % shares * i / shares,
-                           std::memory_order_relaxed);
-        runs[i].end = count / shares * (i + 1) + count % shares * (i + 1) / shares;
+        runs[i].next.store(even_start(count, shares, i), std::memory_order_relaxed);
+        runs[i].end = even_start(count, shares, i + 1);
     }
     Shared shared{task, runs, shares, count / (shares * kGrainsPerShare) + 1};
     run_shares(

@@ -9,11 +9,6 @@ namespace nconv {
 // So many tasks a thread are balanced well enough by the threads' taking them one by one.
 constexpr int64_t kTasksEnough = 8;
 
-// share_start() with the larger shares spread evenly: neighbours go to one thread.
-inline int64_t even_start(int64_t total, int64_t shares, int64_t index) {
-    return total / shares * index + total % shares * index / shares;
-}
-
 // The slowest thread's time, when tasks take `average` and the largest `largest`. Of equal ones the cut into
 // more tasks wins: a thread that is late then costs less.
 inline double slowest_thread(int64_t tasks, int threads, double average, double largest) {
