@@ -45,6 +45,16 @@ internal static class Expect
         Assert.Contains(text, e.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>An exception about this argument that carries the value it had.</summary>
+    public static void OutOfRange(string parameter, int value, Action action)
+    {
+        ArgumentOutOfRangeException e = Assert.Throws<ArgumentOutOfRangeException>(action);
+        Assert.Equal(parameter, e.ParamName);
+        Assert.Equal(
+            value,
+            Convert.ToInt32(e.ActualValue, System.Globalization.CultureInfo.InvariantCulture));
+    }
+
     public static string RepoRoot { get; } =
         typeof(Expect)
             .Assembly.GetCustomAttributes(
