@@ -1,4 +1,5 @@
 // When a Winograd algorithm applies and when it pays.
+#include "conv2d/gemm.h"
 #include "conv2d/winograd.h"
 
 namespace nconv {
@@ -48,8 +49,8 @@ double pass_cost(const Problem& p, nconv_pass pass, int variant) {
     const bool forward = pass == NCONV_PASS_FORWARD;
     const int64_t reduced = forward ? p.group_inputs : p.group_outputs;
     const int64_t produced = forward ? p.group_outputs : p.group_inputs;
-    const int64_t tiles = ceil_div(forward ? p.height.output : p.height.input, w.output) *
-                          ceil_div(forward ? p.width.output : p.width.input, w.output);
+    const int64_t tiles =
+        TileAxis(Window(p.height, pass), w).count * TileAxis(Window(p.width, pass), w).count;
     const int64_t images =
         winograd_weights_bytes(w, reduced, produced) > kFar ? max_of(1, p.batch) : 1;
     const double passes = static_cast<double>(ceil_div(images * tiles, kPassTiles));
@@ -64,7 +65,8 @@ double direct_cost(const Problem& p, nconv_pass pass) {
     const int64_t pixels = forward ? p.output_pixels : p.input_pixels;
     const int64_t depth = kKernel * kKernel * (forward ? p.group_inputs : p.group_outputs);
     const int64_t produced = forward ? p.group_outputs : p.group_inputs;
-    const double tiles = products_cost(pixels, depth, produced);
+    const double tiles = products_cost(pixels, depth, produced) *
+                         summed_taps(Window(p.height, pass)) * summed_taps(Window(p.width, pass));
     const double narrow = static_cast<double>(pixels) * static_cast<double>(depth * produced) /
                           (kVirtualLanes * kMultiplyAdds * kNarrowShare);
     return produced <= kVirtualLanes / 2 && narrow < tiles ? narrow : tiles;
@@ -94,10 +96,8 @@ double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t 
 }
 
 const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
-    const auto fits = [](const Axis& a) {
-        return a.kernel == kKernel && a.stride == 1 && a.dilation == 1;
-    };
-    if (!fits(p.height) || !fits(p.width)) return "not a 3 x 3 kernel of stride and dilation 1";
+    const auto fits = [](const Axis& a) { return a.kernel == kKernel && a.stride == 1; };
+    if (!fits(p.height) || !fits(p.width)) return "not a 3 x 3 kernel of stride 1";
     if (p.math_mode == NCONV_MATH_MODE_STRICT) return "strict math sums directly";
     if (kWinograd[variant].output > 4 && p.math_mode != NCONV_MATH_MODE_FAST)
         return "its error needs fast math";

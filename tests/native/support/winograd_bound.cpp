@@ -37,7 +37,7 @@ std::vector<double> polynomial(const std::vector<double>& points, size_t skip) {
     return result;
 }
 
-// One convolution as both passes see it: a 3 x 3 gather from `source` with offset `-pad`.
+// One convolution as both passes see it: a 3 x 3 gather from `source` with offset `-top` and `-left`.
 struct View {
     View(const nconv_conv2d_desc& desc, nconv_pass pass) : d(desc) {
         forward = pass == NCONV_PASS_FORWARD;
@@ -48,8 +48,8 @@ struct View {
         source_w = forward ? d.input_width : output_width(d);
         result_h = forward ? output_height(d) : d.input_height;
         result_w = forward ? output_width(d) : d.input_width;
-        top = forward ? d.pad_top : 2 - d.pad_top;
-        left = forward ? d.pad_left : 2 - d.pad_left;
+        top = forward ? d.pad_top : 2 * d.dilation_h - d.pad_top;
+        left = forward ? d.pad_left : 2 * d.dilation_w - d.pad_left;
     }
     int64_t index(int64_t n, int64_t c, int64_t y, int64_t x, int64_t channels, int64_t height,
                   int64_t width) const {
@@ -92,6 +92,14 @@ std::vector<double> sandwich(const std::vector<double>& matrix, int64_t rows, in
             for (int64_t k = 0; k < inner; ++k)
                 result[i * rows + j] += half[i * inner + k] * std::fabs(matrix[j * inner + k]);
     return result;
+}
+
+// Where tiles of m results begin along an axis: with dilation d each holds every d-th.
+std::vector<int64_t> tile_starts(int64_t extent, int64_t dilation, int64_t m) {
+    std::vector<int64_t> starts;
+    for (int64_t first = 0; first < std::min(extent, dilation); ++first)
+        for (int64_t at = first; at < extent; at += m * dilation) starts.push_back(at);
+    return starts;
 }
 
 // [point][reduced][produced] of one group.
@@ -151,12 +159,13 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
         const std::vector<double> weights = transform_weights(v, m, group, data.weights);
         std::vector<double> window(n * n), points(n * n * v.reduced), sums(n * n * v.produced);
         for (int64_t image = 0; image < desc.batch; ++image)
-            for (int64_t ty = 0; ty < v.result_h; ty += data.tile)
-                for (int64_t tx = 0; tx < v.result_w; tx += data.tile) {
+            for (int64_t ty : tile_starts(v.result_h, desc.dilation_h, data.tile))
+                for (int64_t tx : tile_starts(v.result_w, desc.dilation_w, data.tile)) {
                     for (int64_t c = 0; c < v.reduced; ++c) {
                         for (int64_t i = 0; i < n * n; ++i)
                             window[i] = v.source(data.source, image, group * v.reduced + c,
-                                                 ty - v.top + i / n, tx - v.left + i % n);
+                                                 ty - v.top + i / n * desc.dilation_h,
+                                                 tx - v.left + i % n * desc.dilation_w);
                         const std::vector<double> p = sandwich(m.b, n, n, window);
                         for (int64_t i = 0; i < n * n; ++i) points[i * v.reduced + c] = p[i];
                     }
@@ -175,8 +184,10 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
                         const std::vector<double> y = sandwich(m.a, m.outputs, n, window);
                         for (int64_t i = 0; i < data.tile; ++i)
                             for (int64_t j = 0; j < data.tile; ++j) {
-                                if (ty + i >= v.result_h || tx + j >= v.result_w) continue;
-                                const int64_t at = v.index(image, channel, ty + i, tx + j, channels,
+                                const int64_t y0 = ty + i * desc.dilation_h;
+                                const int64_t x0 = tx + j * desc.dilation_w;
+                                if (y0 >= v.result_h || x0 >= v.result_w) continue;
+                                const int64_t at = v.index(image, channel, y0, x0, channels,
                                                            v.result_h, v.result_w);
                                 const double residual =
                                     data.residual ? std::fabs(data.residual[at]) : 0;
