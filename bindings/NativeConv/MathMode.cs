@@ -3,7 +3,7 @@ using NativeConv.Interop;
 namespace NativeConv;
 
 /// <summary>How freely the arithmetic may be rearranged: whether forward and the gradient by input of 3 x 3
-/// kernels with stride and dilation 1 may use Winograd's minimal filtering, and with how large tiles.
+/// kernels with stride 1 and any dilation may use Winograd's minimal filtering, and with how large tiles.
 /// Everything else is summed directly in every mode. Each mode gives the same bits on every processor and
 /// thread count.</summary>
 /// <remarks>Root-mean-square error against double, as a multiple of that of direct summation in float: tiles of

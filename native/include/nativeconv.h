@@ -156,8 +156,8 @@ typedef enum nconv_activation {
                                         alpha >= 0                                               */
 } nconv_activation;
 
-/* How freely the arithmetic may be rearranged. Forward and backward_input of 3 x 3 kernels with stride and
- * dilation 1 may use Winograd's minimal filtering F(m x m, 3 x 3) (Lavin and Gray, "Fast Algorithms for
+/* How freely the arithmetic may be rearranged. Forward and backward_input of 3 x 3 kernels with stride 1 and
+ * any dilation may use Winograd's minimal filtering F(m x m, 3 x 3) (Lavin and Gray, "Fast Algorithms for
  * Convolutional Neural Networks", 2016); everything else is summed directly in every mode. Error against
  * double, root of the mean square, as a multiple of that of direct summation in float (4e-7 of the outputs'
  * own size with 64 channels, 7e-7 with 256; inputs after a ReLU, weights as He initialises them):
@@ -170,7 +170,8 @@ typedef enum nconv_activation {
  *   6 x 6   0, +-1, +-2, +-1/2, infinity             1 / 5.06          6.9     fast
  *
  * The error is relative to the largest values of a tile and its neighbours: where inputs of very different
- * size lie within a few pixels, the small results beside the large ones lose more. */
+ * size lie within a few pixels, the small results beside the large ones lose more. With dilation d a tile
+ * holds every d-th result along an axis. */
 typedef enum nconv_math_mode {
     NCONV_MATH_MODE_DEFAULT = 0,
     NCONV_MATH_MODE_STRICT = 1, /* direct summation only */

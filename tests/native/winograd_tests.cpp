@@ -35,16 +35,18 @@ TEST(Winograd, TheMatricesConvolve) {
 
 // With tiles of two every matrix holds 0, 1 and 1/2 only: small integers stay exact.
 TEST(Winograd, TilesOfTwoAreExactOnIntegers) {
-    nconv_conv2d_desc desc = parsed("mb2_ic24ih9iw13_oc40_kh3kw3ph1pw1");
-    for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
-        desc.layout = layout;
-        Problem problem(desc, Data::kInteger);
-        RunOptions options;
-        options.algorithm = "winograd_2x2";
-        for (nconv_pass pass : {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT}) {
-            const Comparison comparison = problem.check(pass, options);
-            EXPECT_TRUE(comparison.ok) << comparison.failure;
-            EXPECT_EQ(comparison.error, 0);
+    for (const char* text :
+         {"mb2_ic24ih9iw13_oc40_kh3kw3ph1pw1", "mb2_ic24ih9iw13_oc40_kh3kw3ph3pw1dh2dw1",
+          "mb1_ic17ih5iw36_oc20_kh3kw3ph8pw3dh7dw4"}) {
+        for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
+            Problem problem(parsed(text, layout), Data::kInteger);
+            RunOptions options;
+            options.algorithm = "winograd_2x2";
+            for (nconv_pass pass : {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT}) {
+                const Comparison comparison = problem.check(pass, options);
+                EXPECT_TRUE(comparison.ok) << comparison.failure;
+                EXPECT_EQ(comparison.error, 0);
+            }
         }
     }
 }
@@ -69,7 +71,8 @@ TEST(Winograd, ErrorBesideThatOfDirectSummation) {
         int tile;
         double most;  // times the error of direct summation
     } kLimits[] = {{2, 1.0}, {4, 2.5}, {5, 4.5}, {6, 9.5}};
-    for (const char* text : {"mb1_ic64ih24_oc16_kh3ph1", "mb1_ic256ih12_oc16_kh3ph1"}) {
+    for (const char* text :
+         {"mb1_ic64ih24_oc16_kh3ph1", "mb1_ic256ih12_oc16_kh3ph1", "mb1_ic64ih24_oc16_kh3ph2dh1"}) {
         nconv_conv2d_desc desc = fast(parsed(text));
         desc.activation = NCONV_ACTIVATION_LINEAR;
         Problem problem(desc, Data::kReal);
@@ -103,7 +106,10 @@ TEST(Winograd, IsChosenByMathModeAndShape) {
         EXPECT_EQ(chosen(kLarge, NCONV_MATH_MODE_FAST, pass), "winograd_6x6");
         EXPECT_EQ(chosen("mb1_ic512ih7_oc512_kh3ph1", NCONV_MATH_MODE_DEFAULT, pass),
                   "winograd_2x2");
-        for (const char* other : {"mb1_ic64ih56_oc64_kh3sh2ph1", "mb1_ic64ih56_oc64_kh3ph2dh1",
+        EXPECT_EQ(chosen("mb1_ic64ih56_oc64_kh3ph2dh1", NCONV_MATH_MODE_DEFAULT, pass),
+                  "winograd_4x4");
+        // Dilation 12 on 33 x 33: tiles of 3 x 3 results at most, and 43 % of the taps read padding.
+        for (const char* other : {"mb1_ic64ih56_oc64_kh3sh2ph1", "mb1_ic256ih33_oc256_kh3ph12dh11",
                                   "mb1_ic64ih56_oc64_kh5ph2", "mb1_ic64ih3_oc4_kh3ph1"})
             EXPECT_EQ(chosen(other, NCONV_MATH_MODE_FAST, pass), "gemm") << other;
     }

@@ -42,21 +42,11 @@ struct Slot {
         if (w.g.problem.channels_last()) {
             window = take(CheckedSize(n * n) * w.g.reduced);
         } else {
-            window = take(CheckedSize(strip_pixels(w)) * kPlaneBlock);
+            window = take(CheckedSize(w.strip_pixels) * kPlaneBlock);
             const TileRange line = {0, min_of(w.x.count, most_tiles)};
             stage = take(CheckedSize(m) * w.x.result(line).total() * w.width);
         }
     }
-    // The most that a block of so many tiles reads.
-    static int64_t strip_pixels(const Winograd& w) {
-        int64_t most = 0;
-        for (int64_t columns = 1; columns <= min_of(w.x.count, w.most_tiles()); ++columns) {
-            const int64_t rows = min_of(w.y.count, w.most_tiles() / columns);
-            most = max_of(most, w.y.source({0, rows}).total() * w.x.source({0, columns}).total());
-        }
-        return most;
-    }
-
     CheckedSize bytes = 0;
     int64_t point_pitch, sums_pitch;
     float *points, *sums;

@@ -76,9 +76,10 @@ struct Winograd {
     const Gather g;
     int64_t width;  // of a block of produced channels
     int64_t channel_blocks;
-    int64_t points;      // of a tile
-    TileAxis y, x;       // of an image
-    int64_t tile_pitch;  // floats from one tile's points to the next's
+    int64_t points;            // of a tile
+    TileAxis y, x;             // of an image
+    int64_t tile_pitch;        // floats from one tile's points to the next's
+    int64_t strip_pixels = 0;  // in NCHW the most that a block of most_tiles() reads
 };
 
 // Some images' tiles in one rectangle.
