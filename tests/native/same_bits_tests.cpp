@@ -39,7 +39,7 @@ std::vector<Case> cases() {
         "mb2_ic40ih13iw17_oc36_kh3kw3ph1pw2", "mb1_ic64ih5_oc70_kh3ph1",
         "fast mb1_ic33ih24_oc32_kh3ph1", "fast mb1_ic64ih10_oc40_kh3ph1",
         // Dilated, by tiles of 4, 2 and 6, the last in blocks of a part of a band.
-        "mb1_ic40ih32iw17_oc36_kh3kw3ph2pw3dh1dw2", "mb1_ic64ih9iw10_oc70_kh3kw3ph2pw2dh1dw1",
+        "mb1_ic40ih32iw17_oc36_kh3kw3ph2pw3dh1dw2", "mb2_ic64ih4iw12_oc70_kh3kw3ph2pw2dh1dw1",
         "fast mb1_ic33ih12iw186_oc32_kh3kw3ph1pw31dh0dw30"};
     const struct {
         nconv_activation activation;

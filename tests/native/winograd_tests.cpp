@@ -17,9 +17,9 @@ std::string winograd_name(int tile) {
 
 // What the bound is derived from must be a convolution.
 TEST(Winograd, TheMatricesConvolve) {
-    for (int tile : kTiles) {
-        const WinogradMatrices m(tile);
-        const double w[3] = {0.5, -2, 3}, x[8] = {1, -1, 2, 0.5, 3, -4, 1.5, 7};
+    for (const auto& [tile, stride] : {std::pair(2, 1), {4, 1}, {5, 1}, {6, 1}, {4, 2}}) {
+        const WinogradMatrices m(tile, stride);
+        const double w[3] = {0.5, -2, 3}, x[9] = {1, -1, 2, 0.5, 3, -4, 1.5, 7, -3};
         for (int y = 0; y < tile; ++y) {
             double sum = 0;
             for (int i = 0; i < m.points; ++i) {
@@ -28,7 +28,8 @@ TEST(Winograd, TheMatricesConvolve) {
                 for (int k = 0; k < m.points; ++k) bx += m.b[i * m.points + k] * x[k];
                 sum += m.a[y * m.points + i] * gw * bx;
             }
-            EXPECT_NEAR(sum, w[0] * x[y] + w[1] * x[y + 1] + w[2] * x[y + 2], 1e-11) << tile;
+            const double* from = x + stride * y;
+            EXPECT_NEAR(sum, w[0] * from[0] + w[1] * from[1] + w[2] * from[2], 1e-11) << tile;
         }
     }
 }

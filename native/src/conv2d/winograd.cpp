@@ -91,7 +91,7 @@ private:
         args.out = slot_.points;
         args.out_point = slot_.point_pitch;
         for_each_tile([&](int64_t image, int64_t ty, int64_t tx) {
-            const int64_t y = ty + w_.y.origin, x = tx + w_.x.origin;
+            const int64_t y = ty * w_.y.stride + w_.y.origin, x = tx * w_.x.stride + w_.x.origin;
             const float* source = call_.source + image * g_.source_image + task_.group * g_.reduced;
             if (y >= 0 && x >= 0 && y + reach_y < w_.y.source_extent && x + reach_x < width) {
                 args.source = source + (y * width + x) * pixel;
@@ -163,7 +163,8 @@ private:
                 args.out = points_of(n * b.y.count * b.x.count) + c;
                 w_.y.for_each(b.y, [&](int64_t row) {
                     w_.x.for_each(b.x, [&](int64_t column) {
-                        args.source = slot_.window + row * pitch + column * kPlaneBlock;
+                        args.source = slot_.window + row * w_.y.stride * pitch +
+                                      column * w_.x.stride * kPlaneBlock;
                         w_.kernel.input(args);
                         args.out += w_.tile_pitch;
                     });
@@ -216,13 +217,14 @@ private:
         const int vectors = static_cast<int>(stored / k_.lanes);
         const int64_t parts = ceil_div(tiles, k_.winograd_product_rows[vectors - 1]);
         const float* group =
-            call_.packed + task_.group * w_.points * g_.reduced * round_up(g_.produced, k_.lanes);
+            call_.packed + task_.group * w_.panels * g_.reduced * round_up(g_.produced, k_.lanes);
         WinogradProductArgs args = {};
         args.a_row = w_.tile_pitch;
-        args.b = group + e0 * w_.points * g_.reduced;
+        const float* block = group + e0 * w_.panels * g_.reduced;
         args.depth = g_.reduced;
         args.out_row = w_.width;
-        for (int64_t p = 0; p < w_.points; ++p, args.b += g_.reduced * stored) {
+        for (int64_t p = 0; p < w_.points; ++p) {
+            args.b = block + w_.panel(p) * g_.reduced * stored;
             if (ahead) prefetch_next(p, w_.points);
             for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
                 args.a = points_of(from) + p * slot_.point_pitch;
@@ -354,6 +356,7 @@ const char* yields(const Problem& p, nconv_pass pass) {
 template <int kVariant>
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
+    if (!winograd_serves(pass, kVariant)) return kGemm.workspace(context, pass);
     const Winograd w(context, pass, kVariant);
     WorkspaceSize size;
     size.per_thread = Slot(w).bytes;
@@ -363,13 +366,15 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
+    if (!winograd_serves(pass, kVariant)) return kGemm.packed_count(context, pass);
     const Winograd w(context, pass, kVariant);
-    return CheckedSize(w.points) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
+    return CheckedSize(w.panels) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
            w.g.problem.groups;
 }
 
 template <int kVariant>
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
+    if (!winograd_serves(pass, kVariant)) return kGemm.pack(context, pass, weights, packed);
     winograd_pack(Winograd(context, pass, kVariant), weights, packed);
 }
 
@@ -385,6 +390,10 @@ void forward(const Context& context, const ForwardCall& call, const Workspace& w
 template <int kVariant>
 void backward_input(const Context& context, const BackwardInputCall& call,
                     const Workspace& workspace, const Execution& execution) {
+    if (!winograd_serves(NCONV_PASS_BACKWARD_INPUT, kVariant)) {
+        kGemm.backward_input(context, call, workspace, execution);
+        return;
+    }
     const Winograd w(context, NCONV_PASS_BACKWARD_INPUT, kVariant);
     for_each_derived(context, call, workspace, execution,
                      [&](const GatherCall& part, int64_t images) {
@@ -411,5 +420,6 @@ extern constexpr Algorithm kWinograd2x2 = algorithm<0>("winograd_2x2");
 extern constexpr Algorithm kWinograd4x4 = algorithm<1>("winograd_4x4");
 extern constexpr Algorithm kWinograd5x5 = algorithm<2>("winograd_5x5");
 extern constexpr Algorithm kWinograd6x6 = algorithm<3>("winograd_6x6");
+extern constexpr Algorithm kWinograd4x4Strided = algorithm<4>("winograd_4x4_stride2");
 
 }  // namespace nconv

@@ -28,21 +28,22 @@ struct Runs {
 struct TileAxis {
     TileAxis(const Window&, const WinogradVariant&);
 
-    int64_t start(int64_t tile) const { return tile / phases * output * step + tile % phases; }
+    int64_t start(int64_t index) const { return index / phases * output * step + index % phases; }
     // So many near-equal ranges have at most `size` tiles each; the largest has largest(parts).
     int64_t parts(int64_t size) const;
     int64_t largest(int64_t parts) const;
     TileRange part(int64_t parts, int64_t index) const;
 
     Runs source(const TileRange& r) const {
-        return {start(r.first) + origin, ceil_div(r.count, phases) * output + kKernel - 1,
+        const int64_t bands_read = ceil_div(r.count, phases);
+        return {start(r.first) * stride + origin, (bands_read - 1) * output * stride + tile,
                 min_of(r.count, phases), step};
     }
     Runs result(const TileRange& r) const {
         return {start(r.first), ceil_div(r.count, phases) * output, min_of(r.count, phases), step};
     }
-    // Calls body(offset) for each tile, which begins at result(r).start + offset and at place `offset` of the
-    // positions of result(r) and source(r).
+    // Calls body(offset) for each tile, which begins at result(r).start + offset, at place `offset` of the
+    // positions of result(r) and at place offset * stride of those of source(r).
     template <class Body>
     void for_each(const TileRange& r, const Body& body) const {
         const int64_t length = min_of(r.count, phases);
@@ -56,6 +57,8 @@ struct TileAxis {
 
     int64_t source_extent, result_extent;
     int64_t output;  // results of a tile
+    int64_t tile;    // positions of its window
+    int64_t stride;  // above 1 only without dilation
     int64_t step;    // from one of them to the next, and of its window
     int64_t phases;  // tiles of a band
     int64_t bands, count;
@@ -69,6 +72,11 @@ struct Winograd {
     int64_t tiles() const { return y.count * x.count; }
     // Near-equal tiles need a bound on their number, and workspace one that does not grow with the batch.
     int64_t most_tiles() const;
+    // The weights' of a point.
+    int64_t panel(int64_t point) const {
+        const int64_t last = variant.weights() - 1;
+        return min_of(point / variant.tile, last) * (last + 1) + min_of(point % variant.tile, last);
+    }
 
     const KernelSet& k;
     const WinogradKernel& kernel;
@@ -77,6 +85,7 @@ struct Winograd {
     int64_t width;  // of a block of produced channels
     int64_t channel_blocks;
     int64_t points;            // of a tile
+    int64_t panels;            // of weights: points that are inputs themselves share them
     TileAxis y, x;             // of an image
     int64_t tile_pitch;        // floats from one tile's points to the next's
     int64_t strip_pixels = 0;  // in NCHW the most that a block of most_tiles() reads
@@ -111,6 +120,8 @@ double winograd_weights_bytes(const WinogradVariant&, int64_t reduced, int64_t p
 double winograd_weights_cost(const WinogradVariant&, int64_t reduced, int64_t all_produced,
                              int64_t produced);
 
+// Whether the pass is by tiles; if not, it is that of gemm.
+bool winograd_serves(nconv_pass, int variant);
 const char* winograd_declines(const Problem&, nconv_pass, int variant);
 const char* winograd_yields(const Problem&, nconv_pass, int variant);
 

@@ -20,6 +20,8 @@ TileAxis::TileAxis(const Window& axis, const WinogradVariant& variant)
     : source_extent(axis.source_extent()),
       result_extent(axis.result_extent()),
       output(variant.output),
+      tile(variant.tile),
+      stride(variant.stride),
       step(max_of(axis.tap_step(), -axis.tap_step())),
       phases(min_of(step, result_extent)),
       bands(ceil_div(result_extent, output * step)),
@@ -53,6 +55,7 @@ Winograd::Winograd(const Context& context, nconv_pass pass, int variant_index)
       width(static_cast<int64_t>(k.rows_tile_vectors) * k.lanes),
       channel_blocks(ceil_div(g.produced, width)),
       points(int64_t{variant.tile} * variant.tile),
+      panels(int64_t{variant.weights()} * variant.weights()),
       y(g.y, variant),
       x(g.x, variant),
       // Tiles whose points begin a multiple of 1024 bytes apart would share few sets of a cache.

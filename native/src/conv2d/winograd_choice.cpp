@@ -75,7 +75,7 @@ double direct_cost(const Problem& p, nconv_pass pass) {
 }  // namespace
 
 double winograd_weights_bytes(const WinogradVariant& w, int64_t reduced, int64_t produced) {
-    return sizeof(float) * w.tile * w.tile * static_cast<double>(reduced) *
+    return sizeof(float) * w.weights() * w.weights() * static_cast<double>(reduced) *
            static_cast<double>(produced);
 }
 
@@ -83,8 +83,9 @@ double winograd_block_cost(const WinogradVariant& w, int64_t tiles, int64_t redu
                            int64_t produced, bool planes) {
     const double points = w.tile * w.tile, t = static_cast<double>(tiles);
     const double transposed = planes ? kPlanePixel * w.output * w.output : 0;
+    const double source = transposed * w.stride * w.stride;
     const double products = points * products_cost(tiles, reduced, produced);
-    return products + t * (vectors(reduced) * (kInputPoint * points + transposed) +
+    return products + t * (vectors(reduced) * (kInputPoint * points + source) +
                            vectors(produced) * (kOutputPoint * points + transposed));
 }
 
@@ -95,9 +96,20 @@ double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t 
     return winograd_weights_bytes(w, reduced, produced) / rate;
 }
 
+bool winograd_serves(nconv_pass pass, int variant) {
+    return pass == NCONV_PASS_FORWARD ||
+           (pass == NCONV_PASS_BACKWARD_INPUT && kWinograd[variant].stride == 1);
+}
+
 const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
-    const auto fits = [](const Axis& a) { return a.kernel == kKernel && a.stride == 1; };
-    if (!fits(p.height) || !fits(p.width)) return "not a 3 x 3 kernel of stride 1";
+    const int stride = kWinograd[variant].stride;
+    const auto fits = [&](const Axis& a) {
+        return a.kernel == kKernel && a.stride == stride && (stride == 1 || a.dilation == 1);
+    };
+    if (!fits(p.height) || !fits(p.width)) {
+        return stride == 1 ? "not a 3 x 3 kernel of stride 1"
+                           : "not a 3 x 3 kernel of stride 2 and dilation 1";
+    }
     if (p.math_mode == NCONV_MATH_MODE_STRICT) return "strict math sums directly";
     if (kWinograd[variant].output > 4 && p.math_mode != NCONV_MATH_MODE_FAST)
         return "its error needs fast math";
@@ -107,6 +119,7 @@ const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
 // Of two that cost the same the one with smaller tiles is more exact.
 const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
+    if (!winograd_serves(pass, variant)) return "it has no gradient by input of its own";
     const double cost = pass_cost(p, pass, variant);
     if (cost >= direct_cost(p, pass)) return "direct summation is faster";
     for (int other = 0; other < kWinogradVariants; ++other) {

@@ -72,7 +72,7 @@ void winograd_pack(const Winograd& w, const float* weights, float* packed) {
                     w.kernel.weights(args);
                 }
             }
-            packed += w.points * w.g.reduced * stored;
+            packed += w.panels * w.g.reduced * stored;
         }
         weights += w.g.problem.weights_count / w.g.problem.groups;
     }
