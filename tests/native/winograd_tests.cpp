@@ -1,5 +1,6 @@
 // Winograd convolution: its matrices, its error beside direct summation's, and when it is chosen.
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "common.h"
@@ -7,13 +8,6 @@
 
 namespace nconv_test {
 namespace {
-
-constexpr int kTiles[] = {2, 4, 5, 6};
-
-std::string winograd_name(int tile) {
-    const std::string digit = std::to_string(tile);
-    return "winograd_" + digit + "x" + digit;
-}
 
 // What the bound is derived from must be a convolution.
 TEST(Winograd, TheMatricesConvolve) {
@@ -69,11 +63,17 @@ double rms_error(Problem* problem, const char* algorithm) {
 // The header's table, on inputs after a ReLU and weights as He initialises them.
 TEST(Winograd, ErrorBesideThatOfDirectSummation) {
     const struct {
-        int tile;
+        const char* name;
+        int stride;
         double most;  // times the error of direct summation
-    } kLimits[] = {{2, 1.0}, {4, 2.5}, {5, 4.5}, {6, 9.5}};
+    } kLimits[] = {{"winograd_2x2", 1, 1.0},
+                   {"winograd_4x4", 1, 2.5},
+                   {"winograd_5x5", 1, 4.5},
+                   {"winograd_6x6", 1, 9.5},
+                   {"winograd_4x4_stride2", 2, 1.2}};
     for (const char* text :
-         {"mb1_ic64ih24_oc16_kh3ph1", "mb1_ic256ih12_oc16_kh3ph1", "mb1_ic64ih24_oc16_kh3ph2dh1"}) {
+         {"mb1_ic64ih24_oc16_kh3ph1", "mb1_ic256ih12_oc16_kh3ph1", "mb1_ic64ih24_oc16_kh3ph2dh1",
+          "mb1_ic64ih48_oc16_kh3sh2ph1", "mb1_ic256ih24_oc16_kh3sh2ph1"}) {
         nconv_conv2d_desc desc = fast(parsed(text));
         desc.activation = NCONV_ACTIVATION_LINEAR;
         Problem problem(desc, Data::kReal);
@@ -84,10 +84,11 @@ TEST(Winograd, ErrorBesideThatOfDirectSummation) {
         for (float& w : problem.weights) w = scale * normal(bits);
         const double direct = rms_error(&problem, "gemm");
         for (const auto& limit : kLimits) {
-            const double ratio = rms_error(&problem, winograd_name(limit.tile).c_str()) / direct;
-            std::printf("%s: %d x %d has %.2f times the error of direct summation, %.2e\n", text,
-                        limit.tile, limit.tile, ratio, direct);
-            EXPECT_LT(ratio, limit.most) << text << " " << limit.tile;
+            if (limit.stride != desc.stride_h) continue;
+            const double ratio = rms_error(&problem, limit.name) / direct;
+            std::printf("%s: %s has %.2f times the error of direct summation, %.2e\n", text,
+                        limit.name, ratio, direct);
+            EXPECT_LT(ratio, limit.most) << text << " " << limit.name;
             EXPECT_GT(ratio, limit.most / 5) << "is this Winograd at all?";
         }
     }
@@ -110,19 +111,24 @@ TEST(Winograd, IsChosenByMathModeAndShape) {
         EXPECT_EQ(chosen("mb1_ic64ih56_oc64_kh3ph2dh1", NCONV_MATH_MODE_DEFAULT, pass),
                   "winograd_4x4");
         // Dilation 12 on 33 x 33: tiles of 3 x 3 results at most, and 43 % of the taps read padding.
-        for (const char* other : {"mb1_ic64ih56_oc64_kh3sh2ph1", "mb1_ic256ih33_oc256_kh3ph12dh11",
-                                  "mb1_ic64ih56_oc64_kh5ph2", "mb1_ic64ih3_oc4_kh3ph1"})
+        EXPECT_EQ(chosen("mb1_ic64ih56_oc64_kh3sh2ph1", NCONV_MATH_MODE_DEFAULT, pass),
+                  pass == NCONV_PASS_FORWARD ? "winograd_4x4_stride2" : "gemm");
+        for (const char* other :
+             {"mb1_ic512ih14_oc512_kh3sh2ph1", "mb1_ic256ih33_oc256_kh3ph12dh11",
+              "mb1_ic64ih56_oc64_kh5ph2", "mb1_ic64ih3_oc4_kh3ph1"})
             EXPECT_EQ(chosen(other, NCONV_MATH_MODE_FAST, pass), "gemm") << other;
     }
 }
 
 // Larger tiles are less exact: not to be had where the mode does not allow them, not even by name.
 TEST(Winograd, MathModeHoldsForForcedAlgorithmsToo) {
-    for (int tile : kTiles) {
-        const std::string name = winograd_name(tile);
+    for (const char* name :
+         {"winograd_2x2", "winograd_4x4", "winograd_5x5", "winograd_6x6", "winograd_4x4_stride2"}) {
+        const int tile = winograd_tile(name);
         RunOptions options;
-        options.algorithm = name.c_str();
+        options.algorithm = name;
         nconv_conv2d_desc desc = parsed("mb1_ic16ih16_oc16_kh3ph1");
+        if (std::strstr(name, "stride2") != nullptr) desc.stride_h = desc.stride_w = 2;
         for (int32_t math :
              {NCONV_MATH_MODE_STRICT, NCONV_MATH_MODE_DEFAULT, NCONV_MATH_MODE_FAST}) {
             desc.math_mode = math;

@@ -1,4 +1,4 @@
-// Winograd convolution for 3 x 3 kernels of stride 1, forward and backward_input: tiles of the source are
+// Winograd convolution for 3 x 3 kernels of stride 1, forward and backward_input, and of stride 2, forward: tiles of the source are
 // transformed into n x n points, the reduced channels summed point by point as matrix products, and the
 // sums transformed back. Fused over blocks of tiles whose points stay in L2 (Gelashvili et al., "L3 fusion",
 // 2021): a prototype in three phases over whole images, with the points in L3 or memory, took twice the time
