@@ -1,8 +1,8 @@
-// Winograd convolution for 3 x 3 kernels of stride 1, forward and backward_input, and of stride 2, forward: tiles of the source are
-// transformed into n x n points, the reduced channels summed point by point as matrix products, and the
-// sums transformed back. Fused over blocks of tiles whose points stay in L2 (Gelashvili et al., "L3 fusion",
-// 2021): a prototype in three phases over whole images, with the points in L3 or memory, took twice the time
-// for 64 channels of 224 x 224.
+// Winograd convolution for 3 x 3 kernels, forward and backward_input with stride 1 and any dilation, forward
+// with stride 2: tiles of the source are transformed into n x n points, the reduced channels summed point by
+// point as matrix products, and the sums transformed back. Fused over blocks of tiles whose points stay in L2
+// (Gelashvili et al., "L3 fusion", 2021): a prototype in three phases over whole images, with the points in L3
+// or memory, took twice the time for 64 channels of 224 x 224.
 //
 // Channels are in lanes. In NCHW a block's part of the source is transposed 16 channels at a time into a strip
 // that stays in L1, its results on the way out; every tile has the operations of NHWC, so the bits are equal.

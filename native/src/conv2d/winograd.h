@@ -58,8 +58,8 @@ struct TileAxis {
     int64_t source_extent, result_extent;
     int64_t output;  // results of a tile
     int64_t tile;    // positions of its window
+    int64_t step;    // from one of these to the next, the dilation
     int64_t stride;  // above 1 only without dilation
-    int64_t step;    // from one of them to the next, and of its window
     int64_t phases;  // tiles of a band
     int64_t bands, count;
     int64_t origin;  // where the window of tile 0 begins in the source
@@ -72,7 +72,7 @@ struct Winograd {
     int64_t tiles() const { return y.count * x.count; }
     // Near-equal tiles need a bound on their number, and workspace one that does not grow with the batch.
     int64_t most_tiles() const;
-    // The weights of a point. Taking points with the same one after the other lost 3 %.
+    // Of the weights of a point. Taking points with the same ones one after the other lost 3 %.
     int64_t panel(int64_t point) const {
         const int64_t last = variant.weights() - 1;
         return min_of(point / variant.tile, last) * (last + 1) + min_of(point % variant.tile, last);
