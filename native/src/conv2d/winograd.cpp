@@ -152,14 +152,13 @@ private:
                                   task_.group * g_.reduced * plane;
             for (int64_t c = 0; c < g_.reduced; c += kPlaneBlock) {
                 args.channels = min_of(kPlaneBlock, g_.reduced - c);
-                for (int64_t i = 0; i < rows.total(); ++i) {
-                    const int64_t y = rows.at(i), next = i + 1 < rows.total() ? rows.at(i + 1) : -1;
-                    if (y < 0 || y >= height) continue;
-                    const float* line = source + c * plane + y * width;
-                    const bool ahead = far_ && next >= 0 && next < height;
-                    load_line(line, ahead ? (next - y) * width : 0, args.channels, columns,
+                rows.for_each([&](int64_t i, int64_t y) {
+                    if (y < 0 || y >= height) return;
+                    const int64_t next = far_ && i + 1 < rows.total() ? rows.at(i + 1) : height;
+                    load_line(source + c * plane + y * width,
+                              next < height ? (next - y) * width : 0, args.channels, columns,
                               slot_.window + i * pitch);
-                }
+                });
                 args.out = points_of(n * b.y.count * b.x.count) + c;
                 w_.y.for_each(b.y, [&](int64_t row) {
                     w_.x.for_each(b.x, [&](int64_t column) {
@@ -179,8 +178,9 @@ private:
                    float* to) const {
         const int64_t height = w_.y.source_extent, width = w_.x.source_extent;
         const int64_t length = columns.joined() ? columns.total() : columns.length;
-        for (int64_t i = 0; i < columns.total(); i += length) {
-            const int64_t x = columns.at(i), first = max_of(0, -x), end = min_of(length, width - x);
+        for (int64_t i = 0, x = columns.start; i < columns.total();
+             i += length, x += columns.step) {
+            const int64_t first = max_of(0, -x), end = min_of(length, width - x);
             if (first >= end) continue;
             for (int64_t k = 0; k < channels && ahead != 0; ++k)
                 prefetch(line + k * height * width + ahead + x + first, end - first);

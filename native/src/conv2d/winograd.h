@@ -18,6 +18,12 @@ struct Runs {
     int64_t at(int64_t i) const { return start + i / length * step + i % length; }
     int64_t end() const { return start + (runs - 1) * step + length; }
     bool joined() const { return length == step; }
+    // Calls body(i, at(i)) without a division for each: they took 3 % of NCHW.
+    template <class Body>
+    void for_each(const Body& body) const {
+        for (int64_t i = 0; i < runs; ++i)
+            for (int64_t k = 0; k < length; ++k) body(i * length + k, start + i * step + k);
+    }
     int64_t start, runs, length, step;
 };
 
