@@ -112,8 +112,9 @@ private:
     void copy_window(const float* source, int64_t y, int64_t x) const {
         const int64_t n = w_.variant.tile, c = g_.reduced, pixel = g_.source_channels();
         const int64_t step = w_.x.step, width = w_.x.source_extent;
-        const int64_t first = min_of(ceil_div(max_of(0, -x), step), n);
-        const int64_t end = max_of(first, min_of(n, ceil_div(max_of(0, width - x), step)));
+        int64_t first = 0, end = n;
+        while (first < n && x + first * step < 0) ++first;
+        while (end > first && x + (end - 1) * step >= width) --end;
         const auto bytes = [&](int64_t pixels) {
             return static_cast<size_t>(pixels * c) * sizeof(float);
         };
@@ -223,14 +224,17 @@ private:
         const float* block = group + e0 * w_.panels * g_.reduced;
         args.depth = g_.reduced;
         args.out_row = w_.width;
-        for (int64_t p = 0; p < w_.points; ++p) {
-            args.b = block + w_.panel(p) * g_.reduced * stored;
-            if (ahead) prefetch_next(p, w_.points);
-            for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
-                args.a = points_of(from) + p * slot_.point_pitch;
-                args.out = slot_.sums + p * slot_.sums_pitch + from * w_.width;
-                k_.winograd_product[rows - 1][vectors - 1](args);
-            });
+        const int64_t n = w_.variant.tile;
+        for (int64_t p = 0, i = 0; i < n; ++i) {
+            for (int64_t j = 0; j < n; ++j, ++p) {
+                args.b = block + w_.panel(i, j) * g_.reduced * stored;
+                if (ahead) prefetch_next(p, w_.points);
+                for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
+                    args.a = points_of(from) + p * slot_.point_pitch;
+                    args.out = slot_.sums + p * slot_.sums_pitch + from * w_.width;
+                    k_.winograd_product[rows - 1][vectors - 1](args);
+                });
+            }
         }
     }
 

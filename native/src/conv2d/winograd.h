@@ -58,7 +58,8 @@ struct TileAxis {
     }
     // Results of the tile that begins at `position`.
     int64_t results_at(int64_t position) const {
-        return min_of(output, ceil_div(result_extent - position, step));
+        const int64_t left = result_extent - position;
+        return left > (output - 1) * step ? output : ceil_div(left, step);
     }
 
     int64_t source_extent, result_extent;
@@ -78,10 +79,10 @@ struct Winograd {
     int64_t tiles() const { return y.count * x.count; }
     // Near-equal tiles need a bound on their number, and workspace one that does not grow with the batch.
     int64_t most_tiles() const;
-    // Of the weights of a point. Taking points with the same ones one after the other lost 3 %.
-    int64_t panel(int64_t point) const {
+    // Of the weights of point (i, j). Taking points with the same ones one after the other lost 3 %.
+    int64_t panel(int64_t i, int64_t j) const {
         const int64_t last = variant.weights() - 1;
-        return min_of(point / variant.tile, last) * (last + 1) + min_of(point % variant.tile, last);
+        return min_of(i, last) * (last + 1) + min_of(j, last);
     }
 
     const KernelSet& k;
