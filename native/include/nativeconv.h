@@ -156,9 +156,10 @@ typedef enum nconv_activation {
                                         alpha >= 0                                               */
 } nconv_activation;
 
-/* How freely the arithmetic may be rearranged. Forward and backward_input of 3 x 3 kernels with stride and
- * dilation 1 may use Winograd's minimal filtering F(m x m, 3 x 3) (Lavin and Gray, "Fast Algorithms for
- * Convolutional Neural Networks", 2016); everything else is summed directly in every mode. Error against
+/* How freely the arithmetic may be rearranged. Forward and backward_input of 3 x 3 kernels with stride 1 and
+ * any dilation, and forward of those with stride 2 and dilation 1, may use Winograd's minimal filtering
+ * F(m x m, 3 x 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016), with stride 2
+ * F(m, 2) of every other input; everything else is summed directly in every mode. Error against
  * double, root of the mean square, as a multiple of that of direct summation in float (4e-7 of the outputs'
  * own size with 64 channels, 7e-7 with 256; inputs after a ReLU, weights as He initialises them):
  *
@@ -168,9 +169,12 @@ typedef enum nconv_activation {
  *   4 x 4   0, +-sqrt(1/2), +-sqrt(2), infinity      1 / 4             1.7     default, fast
  *   5 x 5   0, +-0.5625, +-1.15625, +-3.375          1 / 4.59          3.1     fast
  *   6 x 6   0, +-1, +-2, +-1/2, infinity             1 / 5.06          6.9     fast
+ *   stride 2:
+ *   4 x 4   0, +-0.8125, +-2.5                       1 / 1.78          0.8     default, fast
  *
  * The error is relative to the largest values of a tile and its neighbours: where inputs of very different
- * size lie within a few pixels, the small results beside the large ones lose more. */
+ * size lie within a few pixels, the small results beside the large ones lose more. With dilation d a tile
+ * holds every d-th result along an axis. */
 typedef enum nconv_math_mode {
     NCONV_MATH_MODE_DEFAULT = 0,
     NCONV_MATH_MODE_STRICT = 1, /* direct summation only */

@@ -37,7 +37,12 @@ std::vector<Case> cases() {
         "mb1_ic4ih100_oc5_kh3ph1", "mb2_ic70ih28_oc40_kh1", "mb1_ic640ih25_oc3_kh3ph4dh3",
         // Winograd by tiles of 4 and 2, in fast math of 6 and 5.
         "mb2_ic40ih13iw17_oc36_kh3kw3ph1pw2", "mb1_ic64ih5_oc70_kh3ph1",
-        "fast mb1_ic33ih24_oc32_kh3ph1", "fast mb1_ic64ih10_oc40_kh3ph1"};
+        "fast mb1_ic33ih24_oc32_kh3ph1", "fast mb1_ic64ih10_oc40_kh3ph1",
+        // Dilated, by tiles of 4, 2 and 6, the last in blocks of a part of a band.
+        "mb1_ic40ih32iw17_oc36_kh3kw3ph2pw3dh1dw2", "mb2_ic64ih4iw12_oc70_kh3kw3ph2pw2dh1dw1",
+        "fast mb1_ic33ih12iw186_oc32_kh3kw3ph1pw31dh0dw30",
+        // By tiles of stride 2.
+        "mb2_ic40ih29iw31_oc36_kh3kw3sh2sw2ph1pw0"};
     const struct {
         nconv_activation activation;
         float alpha, beta;

@@ -1,5 +1,6 @@
 // Winograd convolution: its matrices, its error beside direct summation's, and when it is chosen.
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "common.h"
@@ -8,18 +9,11 @@
 namespace nconv_test {
 namespace {
 
-constexpr int kTiles[] = {2, 4, 5, 6};
-
-std::string winograd_name(int tile) {
-    const std::string digit = std::to_string(tile);
-    return "winograd_" + digit + "x" + digit;
-}
-
 // What the bound is derived from must be a convolution.
 TEST(Winograd, TheMatricesConvolve) {
-    for (int tile : kTiles) {
-        const WinogradMatrices m(tile);
-        const double w[3] = {0.5, -2, 3}, x[8] = {1, -1, 2, 0.5, 3, -4, 1.5, 7};
+    for (const auto& [tile, stride] : {std::pair(2, 1), {4, 1}, {5, 1}, {6, 1}, {4, 2}}) {
+        const WinogradMatrices m(tile, stride);
+        const double w[3] = {0.5, -2, 3}, x[9] = {1, -1, 2, 0.5, 3, -4, 1.5, 7, -3};
         for (int y = 0; y < tile; ++y) {
             double sum = 0;
             for (int i = 0; i < m.points; ++i) {
@@ -28,23 +22,26 @@ TEST(Winograd, TheMatricesConvolve) {
                 for (int k = 0; k < m.points; ++k) bx += m.b[i * m.points + k] * x[k];
                 sum += m.a[y * m.points + i] * gw * bx;
             }
-            EXPECT_NEAR(sum, w[0] * x[y] + w[1] * x[y + 1] + w[2] * x[y + 2], 1e-11) << tile;
+            const double* from = x + stride * y;
+            EXPECT_NEAR(sum, w[0] * from[0] + w[1] * from[1] + w[2] * from[2], 1e-11) << tile;
         }
     }
 }
 
 // With tiles of two every matrix holds 0, 1 and 1/2 only: small integers stay exact.
 TEST(Winograd, TilesOfTwoAreExactOnIntegers) {
-    nconv_conv2d_desc desc = parsed("mb2_ic24ih9iw13_oc40_kh3kw3ph1pw1");
-    for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
-        desc.layout = layout;
-        Problem problem(desc, Data::kInteger);
-        RunOptions options;
-        options.algorithm = "winograd_2x2";
-        for (nconv_pass pass : {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT}) {
-            const Comparison comparison = problem.check(pass, options);
-            EXPECT_TRUE(comparison.ok) << comparison.failure;
-            EXPECT_EQ(comparison.error, 0);
+    for (const char* text :
+         {"mb2_ic24ih9iw13_oc40_kh3kw3ph1pw1", "mb2_ic24ih9iw13_oc40_kh3kw3ph3pw1dh2dw1",
+          "mb1_ic17ih5iw36_oc20_kh3kw3ph8pw3dh7dw4"}) {
+        for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
+            Problem problem(parsed(text, layout), Data::kInteger);
+            RunOptions options;
+            options.algorithm = "winograd_2x2";
+            for (nconv_pass pass : {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT}) {
+                const Comparison comparison = problem.check(pass, options);
+                EXPECT_TRUE(comparison.ok) << comparison.failure;
+                EXPECT_EQ(comparison.error, 0);
+            }
         }
     }
 }
@@ -66,10 +63,17 @@ double rms_error(Problem* problem, const char* algorithm) {
 // The header's table, on inputs after a ReLU and weights as He initialises them.
 TEST(Winograd, ErrorBesideThatOfDirectSummation) {
     const struct {
-        int tile;
+        const char* name;
+        int stride;
         double most;  // times the error of direct summation
-    } kLimits[] = {{2, 1.0}, {4, 2.5}, {5, 4.5}, {6, 9.5}};
-    for (const char* text : {"mb1_ic64ih24_oc16_kh3ph1", "mb1_ic256ih12_oc16_kh3ph1"}) {
+    } kLimits[] = {{"winograd_2x2", 1, 1.0},
+                   {"winograd_4x4", 1, 2.5},
+                   {"winograd_5x5", 1, 4.5},
+                   {"winograd_6x6", 1, 9.5},
+                   {"winograd_4x4_stride2", 2, 1.2}};
+    for (const char* text :
+         {"mb1_ic64ih24_oc16_kh3ph1", "mb1_ic256ih12_oc16_kh3ph1", "mb1_ic64ih24_oc16_kh3ph2dh1",
+          "mb1_ic64ih48_oc16_kh3sh2ph1", "mb1_ic256ih24_oc16_kh3sh2ph1"}) {
         nconv_conv2d_desc desc = fast(parsed(text));
         desc.activation = NCONV_ACTIVATION_LINEAR;
         Problem problem(desc, Data::kReal);
@@ -80,10 +84,11 @@ TEST(Winograd, ErrorBesideThatOfDirectSummation) {
         for (float& w : problem.weights) w = scale * normal(bits);
         const double direct = rms_error(&problem, "gemm");
         for (const auto& limit : kLimits) {
-            const double ratio = rms_error(&problem, winograd_name(limit.tile).c_str()) / direct;
-            std::printf("%s: %d x %d has %.2f times the error of direct summation, %.2e\n", text,
-                        limit.tile, limit.tile, ratio, direct);
-            EXPECT_LT(ratio, limit.most) << text << " " << limit.tile;
+            if (limit.stride != desc.stride_h) continue;
+            const double ratio = rms_error(&problem, limit.name) / direct;
+            std::printf("%s: %s has %.2f times the error of direct summation, %.2e\n", text,
+                        limit.name, ratio, direct);
+            EXPECT_LT(ratio, limit.most) << text << " " << limit.name;
             EXPECT_GT(ratio, limit.most / 5) << "is this Winograd at all?";
         }
     }
@@ -103,19 +108,27 @@ TEST(Winograd, IsChosenByMathModeAndShape) {
         EXPECT_EQ(chosen(kLarge, NCONV_MATH_MODE_FAST, pass), "winograd_6x6");
         EXPECT_EQ(chosen("mb1_ic512ih7_oc512_kh3ph1", NCONV_MATH_MODE_DEFAULT, pass),
                   "winograd_2x2");
-        for (const char* other : {"mb1_ic64ih56_oc64_kh3sh2ph1", "mb1_ic64ih56_oc64_kh3ph2dh1",
-                                  "mb1_ic64ih56_oc64_kh5ph2", "mb1_ic64ih3_oc4_kh3ph1"})
+        EXPECT_EQ(chosen("mb1_ic64ih56_oc64_kh3ph2dh1", NCONV_MATH_MODE_DEFAULT, pass),
+                  "winograd_4x4");
+        // Dilation 12 on 33 x 33: tiles of 3 x 3 results at most, and 43 % of the taps read padding.
+        EXPECT_EQ(chosen("mb1_ic64ih56_oc64_kh3sh2ph1", NCONV_MATH_MODE_DEFAULT, pass),
+                  pass == NCONV_PASS_FORWARD ? "winograd_4x4_stride2" : "gemm");
+        for (const char* other :
+             {"mb1_ic512ih14_oc512_kh3sh2ph1", "mb1_ic256ih33_oc256_kh3ph12dh11",
+              "mb1_ic64ih56_oc64_kh5ph2", "mb1_ic64ih3_oc4_kh3ph1"})
             EXPECT_EQ(chosen(other, NCONV_MATH_MODE_FAST, pass), "gemm") << other;
     }
 }
 
 // Larger tiles are less exact: not to be had where the mode does not allow them, not even by name.
 TEST(Winograd, MathModeHoldsForForcedAlgorithmsToo) {
-    for (int tile : kTiles) {
-        const std::string name = winograd_name(tile);
+    for (const char* name :
+         {"winograd_2x2", "winograd_4x4", "winograd_5x5", "winograd_6x6", "winograd_4x4_stride2"}) {
+        const int tile = winograd_tile(name);
         RunOptions options;
-        options.algorithm = name.c_str();
+        options.algorithm = name;
         nconv_conv2d_desc desc = parsed("mb1_ic16ih16_oc16_kh3ph1");
+        if (std::strstr(name, "stride2") != nullptr) desc.stride_h = desc.stride_w = 2;
         for (int32_t math :
              {NCONV_MATH_MODE_STRICT, NCONV_MATH_MODE_DEFAULT, NCONV_MATH_MODE_FAST}) {
             desc.math_mode = math;

@@ -27,6 +27,8 @@ struct ProducedBlocks {
     int64_t produced, lanes, vectors, count;
 };
 
+// The share of an axis' taps that gemm_gather sums: below 1 where it leaves out those that read padding.
+double summed_taps(const Window&);
 WorkspaceSize gemm_gather_workspace(const Context&, const Gather&);
 CheckedSize gemm_packed_count(const Context&, const Gather&);
 void gemm_pack(const Context&, const Gather&, const float* weights, float* packed);

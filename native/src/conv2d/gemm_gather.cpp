@@ -173,24 +173,6 @@ void multiply_part(const Context& context, const Gather& g, const Block& block, 
     }
 }
 
-// Whether so much of an axis' taps reads padding that pixels are parted by the taps that do not. It follows from
-// the descriptor alone, and a tap is left out for a pixel wherever its region ends: with infinite weights,
-// too, the bits are those of any other cut. fc6 of SSD, dilation 6 on 19 x 19, reads padding by 38 % of its
-// taps; dense kernels would come in parts of one row or column.
-bool parts_by_taps(const Window& axis) {
-    constexpr int64_t kShare = 8, kLeastStep = 4, kMostTaps = 64;
-    const int64_t taps = axis.tap_count(0), size = axis.phase_size(0);
-    const int64_t step = axis.tap_step() > 0 ? axis.tap_step() : -axis.tap_step();
-    const int64_t reach = axis.highest_offset() - axis.lowest_offset();
-    if (taps < 2 || taps > kMostTaps || step < kLeastStep * axis.source_step() ||
-        size > kShare * (reach + 1)) {
-        return false;
-    }
-    int64_t inside = 0;
-    for (int64_t at = 0; at < size; ++at) inside += axis.taps_inside(0, at).count;
-    return (size * taps - inside) * kShare >= size * taps;
-}
-
 // The taps of `at` and the end of the places up to `end` that have the same.
 TapRange same_taps(const Window& axis, bool parted, int64_t phase, int64_t at, int64_t* end) {
     if (!parted) return {0, axis.tap_count(phase)};
@@ -391,6 +373,25 @@ void run_task(const Context& context, const Gather& g, const Task& task, const S
 
 }  // namespace
 
+// Pixels are parted by the taps that read inside the source where so much of an axis' taps reads padding. It follows
+// from the descriptor alone, and a tap is left out for a pixel wherever its region ends: with infinite weights,
+// too, the bits are those of any other cut. fc6 of SSD, dilation 6 on 19 x 19, reads padding by 38 % of its
+// taps; dense kernels would come in parts of one row or column.
+double summed_taps(const Window& axis) {
+    constexpr int64_t kShare = 8, kLeastStep = 4, kMostTaps = 64;
+    const int64_t taps = axis.tap_count(0), size = axis.phase_size(0);
+    const int64_t step = axis.tap_step() > 0 ? axis.tap_step() : -axis.tap_step();
+    const int64_t reach = axis.highest_offset() - axis.lowest_offset();
+    if (taps < 2 || taps > kMostTaps || step < kLeastStep * axis.source_step() ||
+        size > kShare * (reach + 1)) {
+        return 1;
+    }
+    int64_t inside = 0;
+    for (int64_t at = 0; at < size; ++at) inside += axis.taps_inside(0, at).count;
+    if ((size * taps - inside) * kShare < size * taps) return 1;
+    return static_cast<double>(inside) / static_cast<double>(size * taps);
+}
+
 WorkspaceSize gemm_gather_workspace(const Context& context, const Gather& g) {
     WorkspaceSize size;
     size.per_thread = Slot(context, g).bytes;
@@ -410,7 +411,7 @@ void gemm_gather(const Context& context, const Gather& g, const GatherCall& call
     // Weights that stay in L2 pass for each region, larger ones for all regions; a thread's run of tasks then
     // reads part of the source or part of the weights.
     const bool near = group_packed * int64_t{sizeof(float)} <= kPanelBytes;
-    const bool parted_y = parts_by_taps(g.y), parted_x = parts_by_taps(g.x);
+    const bool parted_y = summed_taps(g.y) < 1, parted_x = summed_taps(g.x) < 1;
     parallel_for(execution, images * groups * parts * regions, [&](int64_t index, int slot) {
         const int64_t part = near ? index % parts : index / regions % parts;
         const int64_t region = near ? index / parts % regions : index % regions;

@@ -1,8 +1,8 @@
-// Winograd convolution for 3 x 3 kernels of stride 1, forward and backward_input: tiles of the source are
-// transformed into n x n points, the reduced channels summed point by point as matrix products, and the
-// sums transformed back. Fused over blocks of tiles whose points stay in L2 (Gelashvili et al., "L3 fusion",
-// 2021): a prototype in three phases over whole images, with the points in L3 or memory, took twice the time
-// for 64 channels of 224 x 224.
+// Winograd convolution for 3 x 3 kernels, forward and backward_input with stride 1 and any dilation, forward
+// with stride 2: tiles of the source are transformed into n x n points, the reduced channels summed point by
+// point as matrix products, and the sums transformed back. Fused over blocks of tiles whose points stay in L2
+// (Gelashvili et al., "L3 fusion", 2021): a prototype in three phases over whole images, with the points in L3
+// or memory, took twice the time for 64 channels of 224 x 224.
 //
 // Channels are in lanes. In NCHW a block's part of the source is transposed 16 channels at a time into a strip
 // that stays in L1, its results on the way out; every tile has the operations of NHWC, so the bits are equal.
@@ -39,13 +39,12 @@ struct Slot {
         sums_pitch = most_tiles * w.width + kPlaneBlock;
         points = take(CheckedSize(w.points) * point_pitch);
         sums = take(CheckedSize(w.points) * sums_pitch);
-        const int64_t columns = min_of(w.tile_columns, most_tiles);
         if (w.g.problem.channels_last()) {
             window = take(CheckedSize(n * n) * w.g.reduced);
         } else {
-            // Of all blocks with so many tiles a single row or column of them reads most.
-            window = take((CheckedSize(most_tiles) * m * (m + 2) + 2 * m + 4) * kPlaneBlock);
-            stage = take(CheckedSize(m * m) * columns * w.width);
+            window = take(CheckedSize(w.strip_pixels) * kPlaneBlock);
+            const TileRange line = {0, min_of(w.x.count, most_tiles)};
+            stage = take(CheckedSize(m) * w.x.result(line).total() * w.width);
         }
     }
     CheckedSize bytes = 0;
@@ -81,27 +80,23 @@ public:
     }
 
 private:
-    // The source's position that the window of tile 0 begins with, along one axis.
-    static int64_t origin(const Window& axis) {
-        return min_of(axis.tap(0, 0).offset, axis.tap(0, kKernel - 1).offset);
-    }
-
     float* points_of(int64_t tile) const { return slot_.points + tile * w_.tile_pitch; }
 
     void transform_pixels() const {
-        const int64_t m = w_.variant.output, n = w_.variant.tile, pixel = g_.source_channels();
-        const int64_t height = g_.y.source_extent(), width = g_.x.source_extent();
+        const int64_t n = w_.variant.tile, pixel = g_.source_channels();
+        const int64_t width = w_.x.source_extent;
+        const int64_t reach_y = (n - 1) * w_.y.step, reach_x = (n - 1) * w_.x.step;
         WinogradInputArgs args = {};
         args.channels = g_.reduced;
         args.out = slot_.points;
         args.out_point = slot_.point_pitch;
         for_each_tile([&](int64_t image, int64_t ty, int64_t tx) {
-            const int64_t y = ty * m + origin(g_.y), x = tx * m + origin(g_.x);
+            const int64_t y = ty * w_.y.stride + w_.y.origin, x = tx * w_.x.stride + w_.x.origin;
             const float* source = call_.source + image * g_.source_image + task_.group * g_.reduced;
-            if (y >= 0 && x >= 0 && y + n <= height && x + n <= width) {
+            if (y >= 0 && x >= 0 && y + reach_y < w_.y.source_extent && x + reach_x < width) {
                 args.source = source + (y * width + x) * pixel;
-                args.row_pitch = width * pixel;
-                args.pixel_pitch = pixel;
+                args.row_pitch = w_.y.step * width * pixel;
+                args.pixel_pitch = w_.x.step * pixel;
             } else {
                 copy_window(source, y, x);
                 args.source = slot_.window;
@@ -116,92 +111,105 @@ private:
     // The window at (y, x), zeros where it is outside.
     void copy_window(const float* source, int64_t y, int64_t x) const {
         const int64_t n = w_.variant.tile, c = g_.reduced, pixel = g_.source_channels();
-        const int64_t first = min_of(max_of(0, -x), n);
-        const int64_t end = max_of(first, min_of(n, g_.x.source_extent() - x));
+        const int64_t step = w_.x.step, width = w_.x.source_extent;
+        int64_t first = 0, end = n;
+        while (first < n && x + first * step < 0) ++first;
+        while (end > first && x + (end - 1) * step >= width) --end;
         const auto bytes = [&](int64_t pixels) {
             return static_cast<size_t>(pixels * c) * sizeof(float);
         };
         for (int64_t i = 0; i < n; ++i) {
             float* row = slot_.window + i * n * c;
-            if (y + i < 0 || y + i >= g_.y.source_extent() || end == first) {
+            const int64_t row_y = y + i * w_.y.step;
+            if (row_y < 0 || row_y >= w_.y.source_extent || end == first) {
                 memset(row, 0, bytes(n));
                 continue;
             }
             memset(row, 0, bytes(first));
             memset(row + end * c, 0, bytes(n - end));
-            const float* from = source + ((y + i) * g_.x.source_extent() + x + first) * pixel;
-            if (pixel == c) {
+            const float* from = source + (row_y * width + x + first * step) * pixel;
+            if (step * pixel == c) {
                 memcpy(row + first * c, from, bytes(end - first));
                 continue;
             }
-            for (int64_t j = first; j < end; ++j, from += pixel)
+            for (int64_t j = first; j < end; ++j, from += step * pixel)
                 memcpy(row + j * c, from, bytes(1));
         }
     }
 
     void transform_planes() const {
         const TileBlock& b = task_.block;
-        const int64_t m = w_.variant.output;
-        const int64_t height = g_.y.source_extent(), width = g_.x.source_extent();
-        const int64_t y = b.y * m + origin(g_.y), x = b.x * m + origin(g_.x);
-        const int64_t rows = b.rows * m + kKernel - 1, columns = b.columns * m + kKernel - 1;
-        const int64_t first_row = min_of(max_of(0, -y), rows), end_row = min_of(rows, height - y);
-        const int64_t first = min_of(max_of(0, -x), columns), end = min_of(columns, width - x);
-        if (first_row > 0 || first > 0 || end_row < rows || end < columns) {
-            memset(slot_.window, 0,
-                   static_cast<size_t>(rows * columns * kPlaneBlock) * sizeof(float));
-        }
+        const Runs rows = w_.y.source(b.y), columns = w_.x.source(b.x);
+        const int64_t height = w_.y.source_extent, width = w_.x.source_extent;
+        const int64_t pitch = columns.total() * kPlaneBlock, plane = height * width;
+        if (rows.start < 0 || columns.start < 0 || rows.end() > height || columns.end() > width)
+            memset(slot_.window, 0, static_cast<size_t>(rows.total() * pitch) * sizeof(float));
         WinogradInputArgs args = {};
-        args.row_pitch = columns * kPlaneBlock;
-        args.pixel_pitch = kPlaneBlock;
+        args.row_pitch = rows.length * pitch;
+        args.pixel_pitch = columns.length * kPlaneBlock;
         args.out_point = slot_.point_pitch;
-        const int64_t plane = height * width;
         for (int64_t n = 0; n < b.images; ++n) {
             const float* source = call_.source + (b.first_image + n) * g_.source_image +
                                   task_.group * g_.reduced * plane;
             for (int64_t c = 0; c < g_.reduced; c += kPlaneBlock) {
                 args.channels = min_of(kPlaneBlock, g_.reduced - c);
-                for (int64_t i = first_row; i < end_row && first < end; ++i) {
-                    const float* from = source + c * plane + (y + i) * width + x + first;
-                    if (far_ && i + 1 < end_row) {
-                        for (int64_t k = 0; k < args.channels; ++k)
-                            prefetch(from + k * plane + width, end - first);
-                    }
-                    k_.transpose(from, plane, slot_.window + (i * columns + first) * kPlaneBlock,
-                                 kPlaneBlock, args.channels, end - first);
-                }
-                args.out = points_of(n * b.rows * b.columns) + c;
-                for (int64_t i = 0; i < b.rows; ++i) {
-                    for (int64_t j = 0; j < b.columns; ++j, args.out += w_.tile_pitch) {
-                        args.source = slot_.window + (i * columns + j) * m * kPlaneBlock;
+                rows.for_each([&](int64_t i, int64_t y) {
+                    if (y < 0 || y >= height) return;
+                    const int64_t next = far_ && i + 1 < rows.total() ? rows.at(i + 1) : height;
+                    load_line(source + c * plane + y * width,
+                              next < height ? (next - y) * width : 0, args.channels, columns,
+                              slot_.window + i * pitch);
+                });
+                args.out = points_of(n * b.y.count * b.x.count) + c;
+                w_.y.for_each(b.y, [&](int64_t row) {
+                    w_.x.for_each(b.x, [&](int64_t column) {
+                        args.source = slot_.window + row * w_.y.stride * pitch +
+                                      column * w_.x.stride * kPlaneBlock;
                         w_.kernel.input(args);
-                    }
-                }
+                        args.out += w_.tile_pitch;
+                    });
+                });
             }
+        }
+    }
+
+    // One line of a block's part of the source, sixteen channels side by side; what is outside stays as it is.
+    // The line that is `ahead` further is asked for, if it is another.
+    void load_line(const float* line, int64_t ahead, int64_t channels, const Runs& columns,
+                   float* to) const {
+        const int64_t height = w_.y.source_extent, width = w_.x.source_extent;
+        const int64_t length = columns.joined() ? columns.total() : columns.length;
+        for (int64_t i = 0, x = columns.start; i < columns.total();
+             i += length, x += columns.step) {
+            const int64_t first = max_of(0, -x), end = min_of(length, width - x);
+            if (first >= end) continue;
+            for (int64_t k = 0; k < channels && ahead != 0; ++k)
+                prefetch(line + k * height * width + ahead + x + first, end - first);
+            k_.transpose(line + x + first, height * width, to + (i + first) * kPlaneBlock,
+                         kPlaneBlock, channels, end - first);
         }
     }
 
     // Asks for share `index` of `shares` of the next block's part of the source.
     void prefetch_next(int64_t index, int64_t shares) const {
         const TileBlock& b = task_.next;
-        const int64_t m = w_.variant.output, channels = g_.reduced;
-        const int64_t height = g_.y.source_extent(), width = g_.x.source_extent();
-        const int64_t y = max_of(0, b.y * m + origin(g_.y)), x = max_of(0, b.x * m + origin(g_.x));
-        const int64_t rows = max_of(0, min_of(b.rows * m + kKernel - 1, height - y));
-        const int64_t columns = min_of(b.columns * m + kKernel - 1, width - x);
+        const Runs rows = w_.y.source(b.y), columns = w_.x.source(b.x);
+        const int64_t height = w_.y.source_extent, width = w_.x.source_extent;
+        const int64_t x = max_of(0, columns.start);
+        const int64_t pixels = columns.joined() ? max_of(0, min_of(columns.end(), width) - x) : 0;
         const bool planes = !g_.problem.channels_last();
-        const int64_t inner = planes ? rows : max_of(0, columns);
-        const int64_t runs = inner * (planes ? channels : rows);
+        const int64_t channels = g_.reduced, inner = planes ? rows.total() : pixels;
+        const int64_t runs = inner * (planes ? channels : rows.total());
         const int64_t pixel = planes ? 1 : g_.source_channels();
-        const int64_t inner_step = planes ? width : pixel;
-        const int64_t outer_step = planes ? height * width : width * pixel;
-        const float* start = call_.source + b.first_image * g_.source_image +
-                             task_.group * channels * (planes ? height * width : 1) +
-                             (y * width + x) * pixel;
+        const float* source = call_.source + b.first_image * g_.source_image +
+                              task_.group * channels * (planes ? height * width : 1) + x * pixel;
         for (int64_t i = share_start(runs, shares, index); i < share_start(runs, shares, index + 1);
              ++i) {
-            prefetch(start + i / inner * outer_step + i % inner * inner_step,
-                     planes ? columns : channels);
+            const int64_t y = rows.at(planes ? i % inner : i / inner);
+            if (y < 0 || y >= height) continue;
+            prefetch(source + y * width * pixel +
+                         (planes ? i / inner * height * width : i % inner * pixel),
+                     planes ? pixels : channels);
         }
     }
 
@@ -210,60 +218,87 @@ private:
         const int vectors = static_cast<int>(stored / k_.lanes);
         const int64_t parts = ceil_div(tiles, k_.winograd_product_rows[vectors - 1]);
         const float* group =
-            call_.packed + task_.group * w_.points * g_.reduced * round_up(g_.produced, k_.lanes);
+            call_.packed + task_.group * w_.panels * g_.reduced * round_up(g_.produced, k_.lanes);
         WinogradProductArgs args = {};
         args.a_row = w_.tile_pitch;
-        args.b = group + e0 * w_.points * g_.reduced;
+        const float* block = group + e0 * w_.panels * g_.reduced;
         args.depth = g_.reduced;
         args.out_row = w_.width;
-        for (int64_t p = 0; p < w_.points; ++p, args.b += g_.reduced * stored) {
-            if (ahead) prefetch_next(p, w_.points);
-            for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
-                args.a = points_of(from) + p * slot_.point_pitch;
-                args.out = slot_.sums + p * slot_.sums_pitch + from * w_.width;
-                k_.winograd_product[rows - 1][vectors - 1](args);
-            });
+        const int64_t n = w_.variant.tile;
+        for (int64_t p = 0, i = 0; i < n; ++i) {
+            for (int64_t j = 0; j < n; ++j, ++p) {
+                args.b = block + w_.panel(i, j) * g_.reduced * stored;
+                if (ahead) prefetch_next(p, w_.points);
+                for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
+                    args.a = points_of(from) + p * slot_.point_pitch;
+                    args.out = slot_.sums + p * slot_.sums_pitch + from * w_.width;
+                    k_.winograd_product[rows - 1][vectors - 1](args);
+                });
+            }
         }
     }
 
     void transform_back(int64_t e0, int64_t columns) const {
-        const int64_t m = w_.variant.output;
-        const int64_t height = g_.y.result_extent(), width = g_.x.result_extent();
+        const int64_t width = w_.x.result_extent;
         const bool planes = !g_.problem.channels_last();
         const int64_t pixel = planes ? w_.width : g_.result_channels();
         const int64_t channel = task_.group * g_.produced + e0;
-        const int64_t block_x = task_.block.x * m;
-        const int64_t block_width = min_of(task_.block.columns * m, width - block_x);
+        const Runs block = w_.x.result(task_.block.x);
+        const int64_t staged =
+            block.joined() ? min_of(block.total(), width - block.start) : block.total();
         // A residual in NCHW is added to the planes, not transposed into a stage.
-        const bool planes_epilogue =
-            planes && call_.epilogue != nullptr && call_.epilogue->in_output();
-        const bool tile_epilogue = call_.epilogue != nullptr && !planes_epilogue;
+        const bool tile_epilogue =
+            call_.epilogue != nullptr && !(planes && call_.epilogue->in_output());
         WinogradOutputArgs args = {};
         args.sums = slot_.sums;
         args.sums_point = slot_.sums_pitch;
         args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
         args.channels = columns;
-        args.pixel_pitch = pixel;
-        args.row_pitch = (planes ? block_width : width) * pixel;
-        for_each_tile([&](int64_t image, int64_t ty, int64_t tx) {
-            const int64_t y = ty * m, x = tx * m;
+        args.pixel_pitch = (planes ? block.length : w_.x.step) * pixel;
+        args.row_pitch = (planes ? staged : w_.y.step * width) * pixel;
+        int64_t left = task_.block.x.count;
+        for_each_tile([&](int64_t image, int64_t y, int64_t x) {
             float* result = call_.result + image * g_.result_image;
-            args.rows = static_cast<int>(min_of(m, height - y));
-            args.columns = static_cast<int>(min_of(m, width - x));
-            args.out = planes ? slot_.stage + (x - block_x) * pixel
+            args.rows = static_cast<int>(w_.y.results_at(y));
+            args.columns = static_cast<int>(w_.x.results_at(x));
+            args.out = planes ? slot_.stage + (x - block.start) * pixel
                               : result + (y * width + x) * pixel + channel;
             w_.kernel.output(args);
             if (tile_epilogue) finish(args);
             args.sums += w_.width;
-            if (planes && tx + 1 == task_.block.x + task_.block.columns) {
-                const Rectangle stored = {y, args.rows, block_x, block_width};
-                float* to = result + channel * height * width;
-                store_strip(k_, slot_.stage, pixel, stored, columns, to, height * width, width);
-                if (planes_epilogue) {
-                    finish_planes(*call_.epilogue, stored, columns, to, height * width, width);
-                }
+            if (planes && --left == 0) {
+                left = task_.block.x.count;
+                store_planes({y, args.rows, block.start, staged, w_.y.step}, block, columns,
+                             result + channel * w_.y.result_extent * width);
             }
         });
+    }
+
+    // A row of tiles, out of the stage: in one go, or by its runs of columns.
+    void store_planes(const Rectangle& staged, const Runs& block, int64_t channels,
+                      float* planes) const {
+        if (block.joined()) {
+            store_rectangle(slot_.stage, staged, channels, planes);
+            return;
+        }
+        for (int64_t i = 0; i < staged.rows; ++i) {
+            for (int64_t j = 0; j < block.runs; ++j) {
+                const int64_t x = block.at(j * block.length);
+                const Rectangle run = {staged.y + i * staged.spacing, 1, x,
+                                       min_of(block.length, w_.x.result_extent - x)};
+                if (run.columns <= 0) continue;
+                store_rectangle(slot_.stage + (i * staged.columns + j * block.length) * w_.width,
+                                run, channels, planes);
+            }
+        }
+    }
+
+    void store_rectangle(const float* stage, const Rectangle& r, int64_t channels,
+                         float* planes) const {
+        const int64_t width = w_.x.result_extent, plane = w_.y.result_extent * width;
+        store_strip(k_, stage, w_.width, r, channels, planes, plane, width);
+        if (call_.epilogue != nullptr && call_.epilogue->in_output())
+            finish_planes(*call_.epilogue, r, channels, planes, plane, width);
     }
 
     void finish(const WinogradOutputArgs& args) const {
@@ -275,12 +310,16 @@ private:
         call_.epilogue->apply(rows, count, args.channels);
     }
 
+    // Calls body(image, y, x) with the first result of each tile.
     template <class Body>
     void for_each_tile(const Body& body) const {
         const TileBlock& b = task_.block;
-        for (int64_t n = b.first_image; n < b.first_image + b.images; ++n)
-            for (int64_t ty = b.y; ty < b.y + b.rows; ++ty)
-                for (int64_t tx = b.x; tx < b.x + b.columns; ++tx) body(n, ty, tx);
+        const int64_t y = w_.y.start(b.y.first), x = w_.x.start(b.x.first);
+        for (int64_t n = b.first_image; n < b.first_image + b.images; ++n) {
+            w_.y.for_each(b.y, [&](int64_t row) {
+                w_.x.for_each(b.x, [&](int64_t column) { body(n, y + row, x + column); });
+            });
+        }
     }
 
     const Winograd& w_;
@@ -298,6 +337,7 @@ void run(const Winograd& w, const GatherCall& call, int64_t images, const Worksp
     parallel_for(execution, cut.tasks(), [&](int64_t index, int slot) {
         Task task;
         task.block = cut.block(w, index % cut.blocks());
+        if (task.block.tiles() == 0) return;  // the last band may have fewer tiles than parts
         task.next = cut.block(w, (index + 1) % cut.blocks());
         task.group = index / cut.blocks() % cut.groups;
         const int64_t part = index / (cut.blocks() * cut.groups);
@@ -320,6 +360,7 @@ const char* yields(const Problem& p, nconv_pass pass) {
 template <int kVariant>
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
+    if (!winograd_serves(pass, kVariant)) return kGemm.workspace(context, pass);
     const Winograd w(context, pass, kVariant);
     WorkspaceSize size;
     size.per_thread = Slot(w).bytes;
@@ -329,13 +370,15 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
+    if (!winograd_serves(pass, kVariant)) return kGemm.packed_count(context, pass);
     const Winograd w(context, pass, kVariant);
-    return CheckedSize(w.points) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
+    return CheckedSize(w.panels) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
            w.g.problem.groups;
 }
 
 template <int kVariant>
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
+    if (!winograd_serves(pass, kVariant)) return kGemm.pack(context, pass, weights, packed);
     winograd_pack(Winograd(context, pass, kVariant), weights, packed);
 }
 
@@ -351,6 +394,10 @@ void forward(const Context& context, const ForwardCall& call, const Workspace& w
 template <int kVariant>
 void backward_input(const Context& context, const BackwardInputCall& call,
                     const Workspace& workspace, const Execution& execution) {
+    if (!winograd_serves(NCONV_PASS_BACKWARD_INPUT, kVariant)) {
+        kGemm.backward_input(context, call, workspace, execution);
+        return;
+    }
     const Winograd w(context, NCONV_PASS_BACKWARD_INPUT, kVariant);
     for_each_derived(context, call, workspace, execution,
                      [&](const GatherCall& part, int64_t images) {
@@ -377,5 +424,6 @@ extern constexpr Algorithm kWinograd2x2 = algorithm<0>("winograd_2x2");
 extern constexpr Algorithm kWinograd4x4 = algorithm<1>("winograd_4x4");
 extern constexpr Algorithm kWinograd5x5 = algorithm<2>("winograd_5x5");
 extern constexpr Algorithm kWinograd6x6 = algorithm<3>("winograd_6x6");
+extern constexpr Algorithm kWinograd4x4Strided = algorithm<4>("winograd_4x4_stride2");
 
 }  // namespace nconv

@@ -1,4 +1,5 @@
 // When a Winograd algorithm applies and when it pays.
+#include "conv2d/gemm.h"
 #include "conv2d/winograd.h"
 
 namespace nconv {
@@ -16,6 +17,10 @@ constexpr double kNarrowShare =
 // Bytes of weights a cycle, from L2, L3 and memory.
 constexpr double kNearBytes = 400, kFarBytes = 90, kFarthestBytes = 20;
 constexpr double kNear = 1 << 20, kFar = 20 << 20;
+
+// With stride 2 the most is 1.78; where the model promised less than this, 256 to 512 channels at 19 x 19
+// and 14 x 14 took up to 12 % longer than direct summation.
+constexpr double kStridedGain = 1.15;
 
 constexpr int64_t kPassTiles = 28;  // tiles to a pass over the weights
 
@@ -48,8 +53,8 @@ double pass_cost(const Problem& p, nconv_pass pass, int variant) {
     const bool forward = pass == NCONV_PASS_FORWARD;
     const int64_t reduced = forward ? p.group_inputs : p.group_outputs;
     const int64_t produced = forward ? p.group_outputs : p.group_inputs;
-    const int64_t tiles = ceil_div(forward ? p.height.output : p.height.input, w.output) *
-                          ceil_div(forward ? p.width.output : p.width.input, w.output);
+    const int64_t tiles =
+        TileAxis(Window(p.height, pass), w).count * TileAxis(Window(p.width, pass), w).count;
     const int64_t images =
         winograd_weights_bytes(w, reduced, produced) > kFar ? max_of(1, p.batch) : 1;
     const double passes = static_cast<double>(ceil_div(images * tiles, kPassTiles));
@@ -64,7 +69,8 @@ double direct_cost(const Problem& p, nconv_pass pass) {
     const int64_t pixels = forward ? p.output_pixels : p.input_pixels;
     const int64_t depth = kKernel * kKernel * (forward ? p.group_inputs : p.group_outputs);
     const int64_t produced = forward ? p.group_outputs : p.group_inputs;
-    const double tiles = products_cost(pixels, depth, produced);
+    const double tiles = products_cost(pixels, depth, produced) *
+                         summed_taps(Window(p.height, pass)) * summed_taps(Window(p.width, pass));
     const double narrow = static_cast<double>(pixels) * static_cast<double>(depth * produced) /
                           (kVirtualLanes * kMultiplyAdds * kNarrowShare);
     return produced <= kVirtualLanes / 2 && narrow < tiles ? narrow : tiles;
@@ -73,7 +79,7 @@ double direct_cost(const Problem& p, nconv_pass pass) {
 }  // namespace
 
 double winograd_weights_bytes(const WinogradVariant& w, int64_t reduced, int64_t produced) {
-    return sizeof(float) * w.tile * w.tile * static_cast<double>(reduced) *
+    return sizeof(float) * w.weights() * w.weights() * static_cast<double>(reduced) *
            static_cast<double>(produced);
 }
 
@@ -81,8 +87,9 @@ double winograd_block_cost(const WinogradVariant& w, int64_t tiles, int64_t redu
                            int64_t produced, bool planes) {
     const double points = w.tile * w.tile, t = static_cast<double>(tiles);
     const double transposed = planes ? kPlanePixel * w.output * w.output : 0;
+    const double source = transposed * w.stride * w.stride;
     const double products = points * products_cost(tiles, reduced, produced);
-    return products + t * (vectors(reduced) * (kInputPoint * points + transposed) +
+    return products + t * (vectors(reduced) * (kInputPoint * points + source) +
                            vectors(produced) * (kOutputPoint * points + transposed));
 }
 
@@ -93,11 +100,20 @@ double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t 
     return winograd_weights_bytes(w, reduced, produced) / rate;
 }
 
+bool winograd_serves(nconv_pass pass, int variant) {
+    return pass == NCONV_PASS_FORWARD ||
+           (pass == NCONV_PASS_BACKWARD_INPUT && kWinograd[variant].stride == 1);
+}
+
 const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
-    const auto fits = [](const Axis& a) {
-        return a.kernel == kKernel && a.stride == 1 && a.dilation == 1;
+    const int stride = kWinograd[variant].stride;
+    const auto fits = [&](const Axis& a) {
+        return a.kernel == kKernel && a.stride == stride && (stride == 1 || a.dilation == 1);
     };
-    if (!fits(p.height) || !fits(p.width)) return "not a 3 x 3 kernel of stride and dilation 1";
+    if (!fits(p.height) || !fits(p.width)) {
+        return stride == 1 ? "not a 3 x 3 kernel of stride 1"
+                           : "not a 3 x 3 kernel of stride 2 and dilation 1";
+    }
     if (p.math_mode == NCONV_MATH_MODE_STRICT) return "strict math sums directly";
     if (kWinograd[variant].output > 4 && p.math_mode != NCONV_MATH_MODE_FAST)
         return "its error needs fast math";
@@ -107,8 +123,10 @@ const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
 // Of two that cost the same the one with smaller tiles is more exact.
 const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
+    if (!winograd_serves(pass, variant)) return "it has no gradient by input of its own";
     const double cost = pass_cost(p, pass, variant);
-    if (cost >= direct_cost(p, pass)) return "direct summation is faster";
+    const double gain = kWinograd[variant].stride == 1 ? 1 : kStridedGain;
+    if (cost * gain >= direct_cost(p, pass)) return "direct summation is faster";
     for (int other = 0; other < kWinogradVariants; ++other) {
         if (other == variant || winograd_declines(p, pass, other) != nullptr) continue;
         const double least = pass_cost(p, pass, other);

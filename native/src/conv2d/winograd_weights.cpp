@@ -8,11 +8,9 @@ namespace {
 
 // Where each tap lies in the window: backward_input reads it mirrored.
 void place_taps(const Window& axis, int64_t* kernel_at) {
-    const Tap first = axis.tap(0, 0), last = axis.tap(0, kKernel - 1);
-    const int64_t origin = min_of(first.offset, last.offset);
+    const bool mirrored = axis.tap_step() < 0;
     for (int64_t t = 0; t < kKernel; ++t) {
-        const Tap tap = axis.tap(0, t);
-        kernel_at[tap.offset - origin] = tap.kernel;
+        kernel_at[mirrored ? kKernel - 1 - t : t] = axis.tap(0, t).kernel;
     }
 }
 
@@ -74,7 +72,7 @@ void winograd_pack(const Winograd& w, const float* weights, float* packed) {
                     w.kernel.weights(args);
                 }
             }
-            packed += w.points * w.g.reduced * stored;
+            packed += w.panels * w.g.reduced * stored;
         }
         weights += w.g.problem.weights_count / w.g.problem.groups;
     }

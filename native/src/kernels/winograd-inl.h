@@ -49,26 +49,29 @@ struct WinogradTransform {
     using Reg = typename V::Reg;
     static constexpr WinogradVariant w = kWinograd[kVariant];
     static constexpr int kTile = w.tile, kOutput = w.output, kPairs = w.pairs;
-    static constexpr bool kInfinity = kTile % 2 == 0;
+    static constexpr int kStride = w.stride;
+    static constexpr int kProducts = w.products(), kIdentities = w.identities();
+    static constexpr bool kInfinity = kProducts % 2 == 0;
 
     // Row 0 with shift 0, row infinity with shift 1.
     template <class Load>
     static NCONV_INLINE Reg input_end(const Load& d, int shift) {
         constexpr WinogradPolynomial p = winograd_polynomial(w, -1);
-        Reg sum = d(2 * kPairs + shift);
+        Reg sum = d(kStride * (2 * kPairs + shift));
 #pragma GCC unroll 4
-        for (int i = kPairs - 1; i >= 0; --i) sum = add_scaled<V>(sum, p.at[i], d(2 * i + shift));
+        for (int i = kPairs - 1; i >= 0; --i)
+            sum = add_scaled<V>(sum, p.at[i], d(kStride * (2 * i + shift)));
         return sum;
     }
 
     template <int kPair, class Load>
     static NCONV_INLINE void input_pair(const Load& d, Reg* plus, Reg* minus) {
         constexpr WinogradPolynomial p = winograd_polynomial(w, kPair);
-        Reg even = d(2 * kPairs), odd = d(2 * kPairs - 1);
+        Reg even = d(kStride * (2 * kPairs)), odd = d(kStride * (2 * kPairs - 1));
 #pragma GCC unroll 4
         for (int i = kPairs - 2; i >= 0; --i) {
-            even = add_scaled<V>(even, p.at[i], d(2 * i + 2));
-            odd = add_scaled<V>(odd, p.at[i], d(2 * i + 1));
+            even = add_scaled<V>(even, p.at[i], d(kStride * (2 * i + 2)));
+            odd = add_scaled<V>(odd, p.at[i], d(kStride * (2 * i + 1)));
         }
         odd = scaled<V>(w.pair[kPair].point, odd);
         *plus = V::add(even, odd);
@@ -86,7 +89,9 @@ struct WinogradTransform {
             store(1 + 2 * kPair, plus);
             store(2 + 2 * kPair, minus);
         });
-        if constexpr (kInfinity) store(kTile - 1, input_end(d, 1));
+        if constexpr (kInfinity) store(kProducts - 1, input_end(d, 1));
+#pragma GCC unroll 4
+        for (int i = 0; i < kIdentities; ++i) store(kProducts + i, d(2 * i + 1));
     }
 
     // Calls use(kPair) for each pair as a constant.
@@ -122,7 +127,8 @@ struct WinogradTransform {
                                     half[j]);
             }
             if (i == 0) sum = V::add(sum, m(0));
-            if (kInfinity && i == kOutput - 1) sum = V::add(sum, m(kTile - 1));
+            if (kInfinity && i == kOutput - 1) sum = V::add(sum, m(kProducts - 1));
+            if (kIdentities > 0) sum = V::add(sum, m(kProducts + i));
             y[i] = sum;
         }
     }
@@ -136,7 +142,7 @@ struct WinogradInputVector {
     static constexpr int kTile = T::kTile;
 
     NCONV_INLINE void run() const {
-        if constexpr (kTile <= 6 && V::kRegisters >= 32) {
+        if constexpr (T::kProducts <= 6 && V::kRegisters >= 32) {
             run_in_registers();
         } else {
             run_in_steps();
@@ -150,20 +156,25 @@ struct WinogradInputVector {
         T::for_each_pair([this](auto pair) __attribute__((always_inline)) {
             constexpr int kPair = decltype(pair)::value;
             Reg plus[kTile], minus[kTile];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
             for (int x = 0; x < kTile; ++x)
                 T::template input_pair<kPair>(column(x), &plus[x], &minus[x]);
             store_row(Row{plus}, out + (1 + 2 * kPair) * kTile * out_point);
             store_row(Row{minus}, out + (2 + 2 * kPair) * kTile * out_point);
         });
         Reg row[kTile];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
         for (int x = 0; x < kTile; ++x) row[x] = T::input_end(column(x), 0);
         store_row(Row{row}, out);
         if constexpr (T::kInfinity) {
-#pragma GCC unroll 8
+#pragma GCC unroll 9
             for (int x = 0; x < kTile; ++x) row[x] = T::input_end(column(x), 1);
-            store_row(Row{row}, out + (kTile - 1) * kTile * out_point);
+            store_row(Row{row}, out + (T::kProducts - 1) * kTile * out_point);
+        }
+#pragma GCC unroll 1
+        for (int i = 0; i < T::kIdentities; ++i) {
+            store_row(Column<kFull>{source + (2 * i + 1) * row_pitch, pixel_pitch, left},
+                      out + (T::kProducts + i) * kTile * out_point);
         }
     }
 
@@ -249,7 +260,7 @@ void winograd_output_rows(const WinogradOutputArgs& t, int64_t channel, typename
     constexpr int kTile = T::kTile, kOutput = T::kOutput;
     const float* sums = t.sums + channel;
     Reg rows[kOutput][kTile];
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (int x = 0; x < kTile; ++x) {
         Reg y[kOutput];
         T::template output_parity<kParity>(

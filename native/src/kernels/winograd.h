@@ -8,27 +8,38 @@
 
 namespace nconv {
 
-// Tiles of m x m outputs from n x n inputs, n = m + 2. The points are 0, pairs +-p, and infinity if n is
-// even.
+// Tiles of m x m outputs from n x n inputs, n = m + 2, by n points along an axis: 0, pairs +-p, and infinity if
+// their number is even.
+//
+// With stride 2 taps 0 and 2 read every other input, an F(m, 2) by m + 1 such points, and tap 1 those
+// between: another m "points", the inputs themselves, whose weights are the same. n = 2 m + 1 inputs and
+// points; a tile of 4 x 4 takes 81 multiplications, by 36 different weights, where direct summation takes 144.
 struct WinogradPair {
     double point, square;
 };
 struct WinogradVariant {
-    int output, tile, pairs;
+    // Along an axis: points that are inputs themselves, the others, and different weights.
+    constexpr int identities() const { return stride == 1 ? 0 : output; }
+    constexpr int products() const { return tile - identities(); }
+    constexpr int weights() const { return products() + (stride == 1 ? 0 : 1); }
+
+    int output, tile, stride, pairs;
     WinogradPair pair[3];
 };
 
 // Measured error against double, relative to that of direct summation, is in nativeconv.h. Points of
 // 4 x 4: +-sqrt(1/2), +-sqrt(2) have half the error of +-1, +-2 at the same speed. Those of 5 x 5 were found
 // by search: 0, +-1, +-2, 1/2 has twice their error. Nothing found makes 6 x 6 as good as 4 x 4.
-constexpr int kWinogradVariants = 4;
+// With stride 2 0, +-0.8125, +-2.5 are the best of a search: by the variances of the roundings 15 % below
+// 0, +-1, +-2 and 19 % below those of 4 x 4; less error than direct summation.
+constexpr int kWinogradVariants = 5;
 constexpr WinogradVariant kWinograd[kWinogradVariants] = {
-    {2, 4, 1, {{1.0, 1.0}}},
-    {4, 6, 2, {{0.70710678118654752440, 0.5}, {1.41421356237309504880, 2.0}}},
-    {5, 7, 3, {{0.5625, 0.31640625}, {1.15625, 1.3369140625}, {3.375, 11.390625}}},
-    {6, 8, 3, {{1.0, 1.0}, {2.0, 4.0}, {0.5, 0.25}}},
+    {2, 4, 1, 1, {{1.0, 1.0}}},
+    {4, 6, 1, 2, {{0.70710678118654752440, 0.5}, {1.41421356237309504880, 2.0}}},
+    {5, 7, 1, 3, {{0.5625, 0.31640625}, {1.15625, 1.3369140625}, {3.375, 11.390625}}},
+    {6, 8, 1, 3, {{1.0, 1.0}, {2.0, 4.0}, {0.5, 0.25}}},
+    {4, 9, 2, 2, {{0.8125, 0.66015625}, {2.5, 6.25}}},
 };
-constexpr int kMaxWinogradTile = 8;
 constexpr int kMaxWinogradOutput = 6;
 
 // One tile's window, channels in lanes: source[y * row_pitch + x * pixel_pitch + c].
@@ -66,7 +77,8 @@ struct WinogradProductArgs {
 using WinogradProduct = void (*)(const WinogradProductArgs&);
 
 // The weights of kVirtualLanes produced channels and one reduced channel, [tap][kVirtualLanes]; order[t] is
-// the tap at place t of the window. Stores `channels` values of each point, a multiple of the lanes.
+// the tap at place t of the window. Stores `channels` values of each weight, a multiple of the lanes; n is the
+// number of different weights along an axis.
 //   out[(i * n + j) * out_point + c] = sum over r, s of G[i][r] G[j][s] taps[order[3 r + s]][c]
 struct WinogradWeightsArgs {
     const float* taps;

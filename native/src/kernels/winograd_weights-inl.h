@@ -30,12 +30,15 @@ struct WinogradScale {
 #pragma GCC unroll 3
         for (int j = 0; j < w.pairs; ++j) {
             const double n = norm(j);
-            const Doubles even = (1.0 / n) * x0 + (w.pair[j].square / n) * x2;
-            const Doubles odd = (w.pair[j].point / n) * x1;
+            // With stride 2 taps 0 and 2 are those of one phase, its first and second.
+            const Doubles even =
+                w.stride == 1 ? (1.0 / n) * x0 + (w.pair[j].square / n) * x2 : (1.0 / n) * x0;
+            const Doubles odd = (w.pair[j].point / n) * (w.stride == 1 ? x1 : x2);
             u[1 + 2 * j] = even + odd;
             u[2 + 2 * j] = even - odd;
         }
-        if (w.tile % 2 == 0) u[w.tile - 1] = x2;
+        if (w.products() % 2 == 0) u[w.products() - 1] = x2;
+        if (w.stride == 2) u[w.products()] = x1;
     }
 };
 
@@ -45,7 +48,7 @@ template <class V, int kVariant>
 void winograd_weights(const WinogradWeightsArgs& t) {
     using Doubles = typename V::Doubles;
     using Scale = WinogradScale<kVariant>;
-    constexpr int n = kWinograd[kVariant].tile, kVectors = kVirtualLanes / V::kDoubles;
+    constexpr int n = kWinograd[kVariant].weights(), kVectors = kVirtualLanes / V::kDoubles;
     Doubles rows[n][3][kVectors], columns[n];
     for (int s = 0; s < 3; ++s) {
         for (int v = 0; v < kVectors; ++v) {

@@ -11,7 +11,8 @@ namespace {
 constexpr double kHalfUlp = 1.0 / 16777216;
 constexpr double kExact = 16777216.0 / 4;  // multiples of 1/4 below this are floats
 
-std::vector<double> finite_points(int m) {
+std::vector<double> finite_points(int m, int stride) {
+    if (stride == 2) return {0, 0.8125, -0.8125, 2.5, -2.5};
     switch (m) {
         case 2:
             return {0, 1, -1};
@@ -37,7 +38,7 @@ std::vector<double> polynomial(const std::vector<double>& points, size_t skip) {
     return result;
 }
 
-// One convolution as both passes see it: a 3 x 3 gather from `source` with offset `-pad`.
+// One convolution as both passes see it: a 3 x 3 gather from `source` with offset `-top` and `-left`.
 struct View {
     View(const nconv_conv2d_desc& desc, nconv_pass pass) : d(desc) {
         forward = pass == NCONV_PASS_FORWARD;
@@ -48,8 +49,8 @@ struct View {
         source_w = forward ? d.input_width : output_width(d);
         result_h = forward ? output_height(d) : d.input_height;
         result_w = forward ? output_width(d) : d.input_width;
-        top = forward ? d.pad_top : 2 - d.pad_top;
-        left = forward ? d.pad_left : 2 - d.pad_left;
+        top = forward ? d.pad_top : 2 * d.dilation_h - d.pad_top;
+        left = forward ? d.pad_left : 2 * d.dilation_w - d.pad_left;
     }
     int64_t index(int64_t n, int64_t c, int64_t y, int64_t x, int64_t channels, int64_t height,
                   int64_t width) const {
@@ -94,6 +95,14 @@ std::vector<double> sandwich(const std::vector<double>& matrix, int64_t rows, in
     return result;
 }
 
+// Where tiles of m results begin along an axis: with dilation d each holds every d-th.
+std::vector<int64_t> tile_starts(int64_t extent, int64_t dilation, int64_t m) {
+    std::vector<int64_t> starts;
+    for (int64_t first = 0; first < std::min(extent, dilation); ++first)
+        for (int64_t at = first; at < extent; at += m * dilation) starts.push_back(at);
+    return starts;
+}
+
 // [point][reduced][produced] of one group.
 std::vector<double> transform_weights(const View& v, const WinogradMatrices& m, int64_t group,
                                       const float* weights) {
@@ -111,24 +120,32 @@ std::vector<double> transform_weights(const View& v, const WinogradMatrices& m, 
 
 }  // namespace
 
-WinogradMatrices::WinogradMatrices(int m) : outputs(m), points(m + 2) {
-    const std::vector<double> finite = finite_points(m);
-    const int count = static_cast<int>(finite.size());
+WinogradMatrices::WinogradMatrices(int m, int stride)
+    : outputs(m), points(stride == 2 ? 2 * m + 1 : m + 2) {
+    const std::vector<double> finite = finite_points(m, stride);
+    const int count = static_cast<int>(finite.size()), taps = stride == 2 ? 2 : 3;
+    const int products = m + taps - 1;
     a.resize(outputs * points);
     b.resize(points * points);
     g.resize(points * 3);
-    for (int i = 0; i < points; ++i) {
+    for (int i = 0; i < products; ++i) {
         const bool infinity = i == count;
         const std::vector<double> row =
             polynomial(finite, infinity ? finite.size() : static_cast<size_t>(i));
-        std::copy(row.begin(), row.end(), b.begin() + i * points);
+        for (size_t k = 0; k < row.size(); ++k) b[i * points + stride * k] = row[k];
         double norm = 1;
         for (int j = 0; j < count && !infinity; ++j)
             if (j != i) norm *= finite[i] - finite[j];
         for (int k = 0; k < outputs; ++k)
             a[k * points + i] = infinity ? k == outputs - 1 : std::pow(finite[i], k);
-        for (int k = 0; k < 3; ++k)
-            g[i * 3 + k] = infinity ? k == 2 : std::pow(finite[i], k) / norm;
+        for (int k = 0; k < taps; ++k)
+            g[i * 3 + stride * k] = infinity ? k == taps - 1 : std::pow(finite[i], k) / norm;
+    }
+    // With stride 2 the inputs between, times tap 1.
+    for (int k = 0; products + k < points; ++k) {
+        b[(products + k) * points + 2 * k + 1] = 1;
+        g[(products + k) * 3 + 1] = 1;
+        a[k * points + products + k] = 1;
     }
 }
 
@@ -140,7 +157,7 @@ int winograd_tile(const std::string& algorithm) {
 std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pass,
                                     const WinogradData& data) {
     const View v(desc, pass);
-    const WinogradMatrices m(data.tile);
+    const WinogradMatrices m(data.tile, desc.stride_h);
     const int64_t n = m.points, channels = v.produced * v.groups;
     // Two transforms of up to n terms on either side (a product with a rounded constant and a sum each),
     // the rounded weight, the sum over the channels, the bias, the residual; 2 for terms of second order.
@@ -151,12 +168,14 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
         const std::vector<double> weights = transform_weights(v, m, group, data.weights);
         std::vector<double> window(n * n), points(n * n * v.reduced), sums(n * n * v.produced);
         for (int64_t image = 0; image < desc.batch; ++image)
-            for (int64_t ty = 0; ty < v.result_h; ty += data.tile)
-                for (int64_t tx = 0; tx < v.result_w; tx += data.tile) {
+            for (int64_t ty : tile_starts(v.result_h, desc.dilation_h, data.tile))
+                for (int64_t tx : tile_starts(v.result_w, desc.dilation_w, data.tile)) {
                     for (int64_t c = 0; c < v.reduced; ++c) {
                         for (int64_t i = 0; i < n * n; ++i)
-                            window[i] = v.source(data.source, image, group * v.reduced + c,
-                                                 ty - v.top + i / n, tx - v.left + i % n);
+                            window[i] =
+                                v.source(data.source, image, group * v.reduced + c,
+                                         ty * desc.stride_h - v.top + i / n * desc.dilation_h,
+                                         tx * desc.stride_w - v.left + i % n * desc.dilation_w);
                         const std::vector<double> p = sandwich(m.b, n, n, window);
                         for (int64_t i = 0; i < n * n; ++i) points[i * v.reduced + c] = p[i];
                     }
@@ -175,8 +194,10 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
                         const std::vector<double> y = sandwich(m.a, m.outputs, n, window);
                         for (int64_t i = 0; i < data.tile; ++i)
                             for (int64_t j = 0; j < data.tile; ++j) {
-                                if (ty + i >= v.result_h || tx + j >= v.result_w) continue;
-                                const int64_t at = v.index(image, channel, ty + i, tx + j, channels,
+                                const int64_t y0 = ty + i * desc.dilation_h;
+                                const int64_t x0 = tx + j * desc.dilation_w;
+                                if (y0 >= v.result_h || x0 >= v.result_w) continue;
+                                const int64_t at = v.index(image, channel, y0, x0, channels,
                                                            v.result_h, v.result_w);
                                 const double residual =
                                     data.residual ? std::fabs(data.residual[at]) : 0;

@@ -10,9 +10,9 @@
 
 namespace nconv_test {
 
-// 1-D F(m, 3): y = A' [(G w) . (B' x)] for x of m + 2 values. Rows belong to points.
+// 1-D F(m, 3): y = A' [(G w) . (B' x)] for x of m + 2 values, with stride 2 2 m + 1. Rows belong to points.
 struct WinogradMatrices {
-    explicit WinogradMatrices(int m);
+    explicit WinogradMatrices(int m, int stride = 1);
 
     int outputs, points;
     std::vector<double> a;  // [output][point]

@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "68779ce560023095883638ae2880a9eecfd820924a73ea5c5c2a426e752ef497";
+    public const string Sha256 = "62aa983186f65d8bc04d5bead51c2d3732812d3b18775fd6e7b3490d8adb11f3";
 }
