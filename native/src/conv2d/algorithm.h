@@ -75,9 +75,9 @@ struct Algorithm {
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
 extern const Algorithm kDepthwise, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
-    kWinograd6x6, kNarrow, kGemm, kReference;
+    kWinograd6x6, kGrouped, kNarrow, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 9;
+constexpr int kAlgorithmCount = 10;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

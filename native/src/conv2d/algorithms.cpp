@@ -9,6 +9,7 @@ const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kWinograd5x5,
     &kWinograd4x4,
     &kWinograd2x2,
+    &kGrouped,
     &kNarrow,
     &kGemm,
     &kReference,
