@@ -5,11 +5,11 @@ namespace nconv {
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kDepthwise,
     &kPointwise,
+    &kGrouped,
     &kWinograd6x6,
     &kWinograd5x5,
     &kWinograd4x4,
     &kWinograd2x2,
-    &kGrouped,
     &kNarrow,
     &kGemm,
     &kReference,

@@ -1,7 +1,7 @@
-// Groups of 2, 4, 8 or 16 channels with as many out as in, forward and backward_input. Channels are in lanes,
+// Groups of 2, 4 or 8 channels with as many out as in, forward and backward_input. Channels are in lanes,
 // several groups to a vector: in NHWC where they are, in NCHW in a strip of 16 of them that a task transposes.
 // Both axes are cut into lines (lines.h), so that strides, dilation and phases use the same tiles. A sum is
-// one chain over (tap y, tap x, channel), as in gemm.
+// one chain over (tap y, channel, tap x).
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 #include "conv2d/lines.h"
@@ -23,15 +23,16 @@ Gather gather_of(const Problem& p, nconv_pass pass) {
 
 const char* declines(const Problem& p, nconv_pass pass) {
     const int64_t size = p.group_inputs;
-    if (size != p.group_outputs || size < 2 || size > kMaxGroupedChannels || (size & (size - 1)) != 0)
-        return "not 2, 4, 8 or 16 channels per group, in and out";
+    if (size != p.group_outputs || size < 2 || size > kMaxGroupedChannels ||
+        (size & (size - 1)) != 0)
+        return "not 2, 4 or 8 channels per group, in and out";
     if (p.input_channels < kUnit) return "fewer than 16 channels";
     if (max_of(p.height.stride, p.width.stride) > kMostStride) return "a stride above 64";
     if (p.kernel_taps > kMostTaps) return "more than 4096 taps";
     const Gather g = gather_of(p, pass);
     // Rows of the source that a tile of four rows may need.
-    const int64_t reach = g.y.highest_offset() - g.y.lowest_offset() +
-                          4 * p.height.stride * p.height.dilation;
+    const int64_t reach =
+        g.y.highest_offset() - g.y.lowest_offset() + 4 * p.height.stride * p.height.dilation;
     const CheckedSize floats =
         CheckedSize(min_of(reach, g.y.source_extent())) * g.x.source_extent() * (2 * kUnit);
     if (!p.channels_last() && (!floats.valid() || floats.value() > kMostStripFloats))
@@ -92,11 +93,9 @@ public:
         args.channels = block.channels;
         args.init = block.bias;
         const float* source = block.source + tile.source_row() * source_row;
-        const GroupedKernel kernel = kernel_for(tile.line);
         x_.each([&](const Line& line) {
             const int64_t phase = tile.line.phase * g_.x.phases() + line.phase;
-            args.weight_row = line.taps * group * lanes;
-            args.weight_vector = tile.line.taps * args.weight_row;
+            args.weight_vector = tile.line.taps * line.taps * group * lanes;
             args.weights = call_.packed + g_.taps_before(phase) * vectors * group * lanes +
                            block.first_channel / lanes * args.weight_vector;
             args.kernel_columns = static_cast<int>(line.taps);
@@ -108,7 +107,7 @@ public:
             args.column_step = line.step;
             args.out = target.first + line.result_first * target.pitch;
             args.out_column = line.result_step * target.pitch;
-            kernel(args);
+            kernel_for(tile.line, line)(args);
             return false;
         });
     }
@@ -117,7 +116,8 @@ public:
     void finish(const Block& block, const RowTile& tile, const Target& target) const {
         const int64_t pixels = g_.x.result_extent();
         const bool dense = block.channels == target.pitch;
-        const int64_t runs = dense ? 1 : pixels, size = dense ? pixels * target.pitch : block.channels;
+        const int64_t runs = dense ? 1 : pixels,
+                      size = dense ? pixels * target.pitch : block.channels;
         float* rows[kVirtualLanes];
         for (int64_t i = 0; i < tile.rows; ++i) {
             float* row = target.first + i * target.row;
@@ -130,9 +130,9 @@ public:
     }
 
 private:
-    GroupedKernel kernel_for(const Line& y) const {
+    GroupedKernel kernel_for(const Line& y, const Line& x) const {
         for (const GroupedKernels::Fixed& f : kernels_->fixed) {
-            if (f.kernel_rows == y.taps && f.row_step == y.step && f.kernel != nullptr)
+            if (f.rows == y.taps && f.columns == x.taps && f.step == y.step && f.step == x.step)
                 return f.kernel;
         }
         return kernels_->any;
@@ -217,9 +217,7 @@ struct Bands {
     int64_t rows;      // of the source, at most
 
 private:
-    bool fits(int64_t count) const {
-        return count * g.x.source_extent() * kUnit <= kStripFloats;
-    }
+    bool fits(int64_t count) const { return count * g.x.source_extent() * kUnit <= kStripFloats; }
     // Of so many neighbouring rows of a line.
     int64_t span(const Lines& lines, int64_t count) const {
         int64_t most = 0;
@@ -276,8 +274,7 @@ private:
     static constexpr int64_t kWidestBlock = 2 * kUnit;
 
     // A residual is added to the planes, not transposed into a strip.
-    void leave(const Block& block, const RowTile& tile, const Target& target,
-               float* planes) const {
+    void leave(const Block& block, const RowTile& tile, const Target& target, float* planes) const {
         const int64_t width = g_.x.result_extent(), plane = g_.y.result_extent() * width;
         const Epilogue* epilogue = grouped_.call().epilogue;
         const bool late = epilogue != nullptr && epilogue->in_output();
@@ -308,10 +305,10 @@ void gather_planes(const Grouped& grouped, const Gather& g, int64_t images,
         const int64_t part = task % parts, at = task / parts % blocks.count;
         const int64_t first = share_start(bands.tiles, parts, part),
                       end = share_start(bands.tiles, parts, part + 1);
-        const Rows rows =
-            bands.needs(first, end, [&](int64_t i) { return grouped.row_tile(i); });
-        strips.run({task / parts / blocks.count, blocks.first(at), blocks.end(at), rows, first, end},
-                   reinterpret_cast<float*>(workspace.slot(slot)));
+        const Rows rows = bands.needs(first, end, [&](int64_t i) { return grouped.row_tile(i); });
+        strips.run(
+            {task / parts / blocks.count, blocks.first(at), blocks.end(at), rows, first, end},
+            reinterpret_cast<float*>(workspace.slot(slot)));
     });
 }
 
@@ -344,7 +341,7 @@ CheckedSize packed_count(const Context& context, nconv_pass pass) {
            round_up(g.result_channels(), context.kernels->lanes);
 }
 
-// [phase][vector][tap y][tap x][reduced][lanes]; the last vector ends with the last channel.
+// [phase][vector][tap y][reduced][tap x][lanes]; the last vector ends with the last channel.
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
     const Gather g(context.problem, pass);
     const int64_t lanes = context.kernels->lanes, channels = g.result_channels();
@@ -354,9 +351,9 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
         const int64_t first = min_of(i % vectors * lanes, channels - lanes);
         const int64_t taps_x = g.x.tap_count(px), taps = g.y.tap_count(py) * taps_x;
         for (int64_t t = 0; t < taps * g.reduced; ++t, packed += lanes) {
-            const int64_t tap = t / g.reduced, d = t % g.reduced;
-            const int64_t r = g.y.tap(py, tap / taps_x).kernel,
-                          s = g.x.tap(px, tap % taps_x).kernel;
+            const int64_t d = t / taps_x % g.reduced;
+            const int64_t r = g.y.tap(py, t / taps_x / g.reduced).kernel,
+                          s = g.x.tap(px, t % taps_x).kernel;
             for (int64_t e = 0; e < lanes; ++e) {
                 const int64_t channel = first + e;
                 packed[e] =

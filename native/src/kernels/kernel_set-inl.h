@@ -117,7 +117,6 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.grouped[0] = grouped_kernels<V, 2>();
     set.grouped[1] = grouped_kernels<V, 4>();
     set.grouped[2] = grouped_kernels<V, 8>();
-    set.grouped[3] = grouped_kernels<V, 16>();
     set.transpose = transpose<V>;
     set.pack_columns = pack_columns<V>;
     set.add_rows = add_rows<V>;

@@ -192,17 +192,17 @@ struct DepthwisePixels {
 };
 
 // rows x columns results of small groups with as many channels out as in, channels in lanes. Result (i, j)
-// sums over r < kernel_rows, s < kernel_columns and the channels c of its group
+// sums over r < kernel_rows, the channels c of its group and s < kernel_columns, in this order,
 //   source[(i * row_step + r) * source_row + (j * column_step + s) * source_column + c] * weight[r][s][c];
 // rows i * row_step + r outside of first_row .. end_row-1 are padding, and so are columns j * column_step
 // + s outside of first_column .. end_column-1, which count as zeros. Weights are in vectors of channels,
-// [r][s][c][lanes], of which the last ends with the last channel; there are at least kVirtualLanes.
-constexpr int kMaxGroupedChannels = 16;
+// [r][c][s][lanes], of which the last ends with the last channel; there are at least kVirtualLanes channels.
+constexpr int kMaxGroupedChannels = 8;
 struct GroupedArgs {
     const float* source;
     ptrdiff_t source_row, source_column;  // from one tap to the next
     const float* weights;
-    ptrdiff_t weight_row, weight_vector;
+    ptrdiff_t weight_vector;
     int kernel_rows, first_row, end_row;
     int kernel_columns;
     int64_t first_column, end_column;
@@ -218,11 +218,11 @@ struct GroupedKernels {
     int channels;  // per group
     GroupedKernel any;
     struct Fixed {
-        int kernel_rows, row_step;
+        int rows, columns, step;  // of the kernel; step of both
         GroupedKernel kernel;
-    } fixed[2];
+    } fixed[6];
 };
-constexpr int kGroupedSizes = 4;
+constexpr int kGroupedSizes = 3;
 
 // One tap of the rows of depthwise_weights: where its first input is.
 struct DepthwiseTap {
