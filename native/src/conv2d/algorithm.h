@@ -74,10 +74,11 @@ struct Algorithm {
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-extern const Algorithm kDepthwise, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
-    kWinograd6x6, kWinograd4x4Strided, kNarrow, kGemm, kReference;
+extern const Algorithm kDepthwise, kPointwise, kGrouped, kWinograd6x6,
+    kWinograd5x5, kWinograd4x4, kWinograd2x2, kWinograd4x4Strided, kNarrow,
+    kGemm, kReference;
 
-constexpr int kAlgorithmCount = 10;
+constexpr int kAlgorithmCount = 11;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

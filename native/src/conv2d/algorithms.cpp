@@ -5,6 +5,7 @@ namespace nconv {
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kDepthwise,
     &kPointwise,
+    &kGrouped,
     &kWinograd6x6,
     &kWinograd5x5,
     &kWinograd4x4,

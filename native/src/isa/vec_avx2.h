@@ -19,6 +19,16 @@ struct VecAvx2 {
     }
     static Reg zero() { return _mm256_setzero_ps(); }
     static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+    template <int kGroup>
+    static Reg broadcast_in_groups(const float* p, int c) {
+        if (kGroup >= kLanes) return broadcast(p + c);
+        const Reg v = load(p);
+        if (kGroup == 2) return c == 0 ? _mm256_moveldup_ps(v) : _mm256_movehdup_ps(v);
+        return c == 0   ? _mm256_permute_ps(v, 0x00)
+               : c == 1 ? _mm256_permute_ps(v, 0x55)
+               : c == 2 ? _mm256_permute_ps(v, 0xaa)
+                        : _mm256_permute_ps(v, 0xff);
+    }
     static Reg set(float x) { return _mm256_set1_ps(x); }
     static Reg load(const float* p) { return _mm256_loadu_ps(p); }
     static Reg load_partial(const float* p, int count) {

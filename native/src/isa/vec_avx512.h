@@ -18,6 +18,20 @@ struct VecAvx512 {
     }
     static Reg zero() { return _mm512_setzero_ps(); }
     static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
+    // Eight lanes by two shuffles within halves and quarters: one across lanes needs an index each.
+    template <int kGroup>
+    static Reg broadcast_in_groups(const float* p, int c) {
+        if (kGroup >= kLanes) return broadcast(p + c);
+        Reg v = load(p);
+        if (kGroup == 2) return c == 0 ? _mm512_moveldup_ps(v) : _mm512_movehdup_ps(v);
+        if (kGroup == 8)
+            v = c < 4 ? _mm512_shuffle_f32x4(v, v, 0xa0) : _mm512_shuffle_f32x4(v, v, 0xf5);
+        c %= 4;
+        return c == 0   ? _mm512_permute_ps(v, 0x00)
+               : c == 1 ? _mm512_permute_ps(v, 0x55)
+               : c == 2 ? _mm512_permute_ps(v, 0xaa)
+                        : _mm512_permute_ps(v, 0xff);
+    }
     static Reg set(float x) { return _mm512_set1_ps(x); }
     static Reg load(const float* p) { return _mm512_loadu_ps(p); }
     static Reg load_partial(const float* p, int count) {

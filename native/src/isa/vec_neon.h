@@ -15,6 +15,13 @@ struct VecNeon {
 
     static Reg zero() { return vdupq_n_f32(0.0f); }
     static Reg broadcast(const float* p) { return vld1q_dup_f32(p); }
+    template <int kGroup>
+    static Reg broadcast_in_groups(const float* p, int c) {
+        if (kGroup >= kLanes) return broadcast(p + c);
+        static_assert(kGroup >= 2, "lanes without a group");
+        const Reg v = load(p);
+        return c == 0 ? vtrn1q_f32(v, v) : vtrn2q_f32(v, v);
+    }
     static Reg set(float x) { return vdupq_n_f32(x); }
     static Reg load(const float* p) { return vld1q_f32(p); }
     static Reg load_partial(const float* p, int count) { return load_strided(p, 1, count); }

@@ -39,6 +39,11 @@ struct VecScalar {
 
     static Reg zero() { return 0.0f; }
     static Reg broadcast(const float* p) { return *p; }
+    // Lane i holds p[i / kGroup * kGroup + c]: channel c of its group of kGroup lanes, or of the one group.
+    template <int kGroup>
+    static Reg broadcast_in_groups(const float* p, int c) {
+        return p[c];
+    }
     static Reg set(float x) { return x; }
     static Reg load(const float* p) { return *p; }
     static Reg load_partial(const float* p, int count) { return count > 0 ? *p : 0.0f; }

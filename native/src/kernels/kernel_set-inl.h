@@ -6,6 +6,7 @@
 #include "kernels/depthwise_pixels-inl.h"
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
+#include "kernels/grouped-inl.h"
 #include "kernels/kernel_set.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
@@ -112,6 +113,10 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
         set.depthwise_weights_row[3] = {5, 2, depthwise_weights_row<V, 5, 2>};
         set.depthwise_weights_row[4] = {7, 1, depthwise_weights_row<V, 7, 1>};
     }
+    set.grouped_rows = GroupedTile<V>::kRows;
+    set.grouped[0] = grouped_kernels<V, 2>();
+    set.grouped[1] = grouped_kernels<V, 4>();
+    set.grouped[2] = grouped_kernels<V, 8>();
     set.transpose = transpose<V>;
     set.pack_columns = pack_columns<V>;
     set.add_rows = add_rows<V>;

@@ -191,6 +191,39 @@ struct DepthwisePixels {
     } fixed[kDepthwisePixels];
 };
 
+// rows x columns results of small groups with as many channels out as in, channels in lanes. Result (i, j)
+// sums over r < kernel_rows, the channels c of its group and s < kernel_columns, in this order,
+//   source[(i * row_step + r) * source_row + (j * column_step + s) * source_column + c] * weight[r][s][c];
+// rows i * row_step + r outside of first_row .. end_row-1 are padding, and so are columns j * column_step
+// + s outside of first_column .. end_column-1, which count as zeros. Weights are in vectors of channels,
+// [r][c][s][lanes], of which the last ends with the last channel; there are at least kVirtualLanes channels.
+constexpr int kMaxGroupedChannels = 8;
+struct GroupedArgs {
+    const float* source;
+    ptrdiff_t source_row, source_column;  // from one tap to the next
+    const float* weights;
+    ptrdiff_t weight_vector;
+    int kernel_rows, first_row, end_row;
+    int kernel_columns;
+    int64_t first_column, end_column;
+    int rows, row_step;
+    int64_t columns, column_step;
+    float* out;
+    ptrdiff_t out_row, out_column;
+    int64_t channels;
+    const float* init;  // `channels` values or null
+};
+using GroupedKernel = void (*)(const GroupedArgs&);
+struct GroupedKernels {
+    int channels;  // per group
+    GroupedKernel any;
+    struct Fixed {
+        int rows, columns, step;  // of the kernel; step of both
+        GroupedKernel kernel;
+    } fixed[6];
+};
+constexpr int kGroupedSizes = 3;
+
 // One tap of the rows of depthwise_weights: where its first input is.
 struct DepthwiseTap {
     const float* source;
@@ -293,6 +326,9 @@ struct KernelSet {
     DepthwisePixels depthwise_interleaved;   // a weight for each lane
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
     DepthwiseWeightsRow depthwise_weights_row[kDepthwiseWeightsRows];
+
+    int grouped_rows;  // at most in a call
+    GroupedKernels grouped[kGroupedSizes];
 
     // dst[j * dst_stride + i] = src[i * src_stride + j], any size.
     void (*transpose)(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
