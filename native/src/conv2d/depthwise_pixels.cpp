@@ -265,7 +265,7 @@ CheckedSize depthwise_pixels_workspace(const Context& context, const Gather& g) 
 }
 
 void depthwise_gather_pixels(const DepthwiseCall& call, const Execution& execution) {
-    constexpr int64_t kMostPeriod = 16 * kVirtualLanes;
+    constexpr int64_t kMostPeriod = kMaxDepthwisePeriod * kVirtualLanes;
     float repeated[kMostPeriod];
     const float* bias = call.call.bias;
     const bool interleaved = depthwise_way(call.context, call.gather) == DepthwiseWay::kInterleaved;

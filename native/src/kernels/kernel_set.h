@@ -149,7 +149,8 @@ constexpr int kDepthwiseChannels = 12;
 
 // The same with the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
 // Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
-constexpr int kMaxDepthwiseTaps = 64;  // of one row of the kernel
+constexpr int kMaxDepthwiseTaps = 64;    // of one row of the kernel
+constexpr int kMaxDepthwisePeriod = 16;  // vectors after which interleaved weights repeat
 struct DepthwiseColumn {
     ptrdiff_t offset;
     int64_t first, end;
