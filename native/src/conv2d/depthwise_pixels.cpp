@@ -119,7 +119,7 @@ private:
     // What the kernels for one size of kernel ask of the taps.
     bool has_same_edges(const ColumnPhase& phase) const {
         const int64_t lanes = call_.kernels().lanes, middle = phase.taps / 2;
-        const int64_t last = (ceil_div(phase.count, lanes) - 1) * lanes;
+        const int64_t last = round_up(phase.count, lanes) - distance_;
         for (int s = 0; s < phase.taps; ++s) {
             const int64_t rank = falling_ ? phase.taps - 1 - s : s;
             const DepthwiseColumn& c = phase.columns[s];

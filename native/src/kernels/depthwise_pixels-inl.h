@@ -272,7 +272,7 @@ template <class V, bool kBroadcast, int kKernel, int kStep, int kVectors, Depthw
 void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
     using Reg = typename V::Reg;
     constexpr bool kHold = kKernel == 3 && V::kRegisters >= 32;
-    static_assert(kHold || kBroadcast, "weights at constant distances");
+    constexpr bool kCopy = !kHold && !kBroadcast;
     constexpr int kLive = (kKernel + kStep - 1) / kStep;
     const DepthwiseSameEdges<V, kKernel, kVectors, kEdge> edges(t, spot);
     const DepthwisePairs<V, kStep == 1 ? 0 : (kKernel + 1) / 2, kVectors> pairs(t, spot);
@@ -293,6 +293,12 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                                                      i % kKernel * t.weight_column);
                 V::pin(held[i]);
             }
+        }
+        // Weights of a lane each at constant distances: forty-nine pointers would be loaded, too.
+        alignas(64) float copied[kCopy ? kKernel * kKernel * V::kLanes : 1];
+        for (int i = 0; kCopy && i < kKernel * kKernel; ++i) {
+            V::store(copied + i * V::kLanes,
+                     V::load(weights + i / kKernel * t.weight_row + i % kKernel * t.weight_column));
         }
         // acc[kLive - 1 - m] is the result whose tap row m * kStep is at row n * kStep.
         Reg acc[kLive][kVectors];
@@ -340,7 +346,8 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                         if constexpr (kHold) {
                             weight = held[r * kKernel + tap];
                         } else {
-                            weight = V::broadcast(weights + r * kKernel + tap);
+                            weight = kCopy ? V::load(copied + (r * kKernel + tap) * V::kLanes)
+                                           : V::broadcast(weights + r * kKernel + tap);
                             if (kVectors > 1) V::pin(weight);
                         }
 #pragma GCC unroll 4
@@ -469,9 +476,11 @@ constexpr DepthwisePixels depthwise_pixels_list() {
     if constexpr (Tile::kFixed) {
         list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
     }
-    if constexpr (Tile::kFixed && kBroadcast) {
+    if constexpr (Tile::kFixed) {
         list.fixed[1] = {5, 1, depthwise_pixels_fixed<V, kBroadcast, 5, 1>};
         list.fixed[2] = {7, 1, depthwise_pixels_fixed<V, kBroadcast, 7, 1>};
+    }
+    if constexpr (Tile::kFixed && kBroadcast) {
         list.fixed[3] = {3, 2, depthwise_pixels_fixed<V, kBroadcast, 3, 2>};
         list.fixed[4] = {5, 2, depthwise_pixels_fixed<V, kBroadcast, 5, 2>};
     }
