@@ -70,14 +70,15 @@ struct Algorithm {
                            const Execution&);
     void (*backward_weights)(const Context&, const BackwardWeightsCall&, const Workspace&,
                              const Execution&);
+    const char* remark = nullptr;  // for nconv_plan_describe: what packed weights decide
 };
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-extern const Algorithm kDepthwise, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
+extern const Algorithm kSeparable, kDepthwise, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
     kWinograd6x6, kNarrow, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 9;
+constexpr int kAlgorithmCount = 10;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv
