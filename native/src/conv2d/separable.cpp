@@ -70,7 +70,8 @@ struct Shape {
     // Floats of a row of a strip; whole vectors are stored and read behind its end.
     CheckedSize pitch() const {
         const CheckedSize row = CheckedSize(x.source + x.after) * channels;
-        return CheckedSize(left) + row + 2 * kLine;
+        const CheckedSize floats = CheckedSize(left) + row + 3 * kLine;
+        return floats.valid() ? CheckedSize(floats.value() / kLine * kLine) : floats;
     }
     // Packed: what depthwise packs, the factors of each plane, and 1 if all weights are their products.
     CheckedSize factors() const {
@@ -197,6 +198,7 @@ private:
         down.to_row = pitch_;
         SeparableRowArgs along = {};
         along.step = shape_.channels;
+        along.shift = static_cast<int>((shape_.left + x.lowest * shape_.channels) % kLine);
         along.taps = static_cast<int>(columns);
         along.weights = factors + rows * shape_.factor;
         along.weight_step = shape_.factor;

@@ -211,14 +211,15 @@ struct SeparableColumnsArgs {
     ptrdiff_t to_row;
 };
 // Sums along a row: out[e] = init + sum over s of source[e + s * step] * weights[s], whole vectors of the
-// source read.
+// source read, and what lies around them in aligned ones: source is `shift` floats behind such a vector.
 struct SeparableRowArgs {
     const float* source;
+    int shift;
     ptrdiff_t step;
     int taps;
     const float* weights;
     ptrdiff_t weight_step;
-    int64_t distance;
+    int64_t distance;   // of one or three vectors
     const float* init;  // null: zeros
     int64_t first, end;
     float* out;

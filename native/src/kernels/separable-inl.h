@@ -156,8 +156,73 @@ void separable_row_tile(const SeparableRowArgs& t, int64_t element, int left) {
     for (int v = 0; v < kVectors; ++v) V::store(out + v * distance, acc[v]);
 }
 
+// Neighbouring vectors of a row, whose weights repeat every kPeriod of them, from aligned loads: those of a
+// tap from each pair of them.
+template <class V, bool kBroadcast, int kPeriod, int kVectors>
+void separable_row_concat(const SeparableRowArgs& t, int64_t element, int left) {
+    using Reg = typename V::Reg;
+    constexpr int kWeights = kVectors < kPeriod ? kVectors : kPeriod;
+    const int64_t phase = kPeriod == 1 ? 0 : element % (kPeriod * V::kLanes);
+    const ptrdiff_t weight_step = t.weight_step;
+    Reg acc[kVectors], in[kVectors + 1];
+#pragma GCC unroll 12
+    for (int v = 0; v < kVectors; ++v) {
+        const float* init = t.init + phase + v % kPeriod * V::kLanes;
+        acc[v] = t.init == nullptr ? V::zero() : load_factor<V, kBroadcast>(init);
+    }
+    const float* p = t.source + element - t.shift;
+    const float* w = t.weights + phase;
+    const int taps = t.taps, step = static_cast<int>(t.step);
+    int lane = t.shift;
+    for (int s = 0; s < taps;) {
+#pragma GCC unroll 13
+        for (int v = 0; v <= kVectors; ++v) in[v] = V::load(p + v * V::kLanes);
+        for (; s < taps && lane < V::kLanes; ++s, lane += step, w += weight_step) {
+            const auto from = V::lanes_from(lane);
+            Reg weights[kWeights];
+#pragma GCC unroll 3
+            for (int i = 0; i < kWeights; ++i) {
+                weights[i] = load_factor<V, kBroadcast>(w + i * V::kLanes);
+                V::pin(weights[i]);
+            }
+#pragma GCC unroll 12
+            for (int v = 0; v < kVectors; ++v)
+                acc[v] = V::fma(V::concat(in[v], in[v + 1], from), weights[v % kPeriod], acc[v]);
+        }
+        lane -= V::kLanes;
+        p += V::kLanes;
+    }
+    float* out = t.out + element;
+#pragma GCC unroll 12
+    for (int v = 0; v + 1 < kVectors; ++v) V::store(out + v * V::kLanes, acc[v]);
+    if (left < V::kLanes) {
+        V::store_partial(out, acc[0], left);
+    } else {
+        V::store(out + (kVectors - 1) * V::kLanes, acc[kVectors - 1]);
+    }
+}
+
+template <class V, bool kBroadcast, int kPeriod>
+void separable_row_concats(const SeparableRowArgs& t) {
+    constexpr int kMost = kSeparableRowVectors<V>, kHalf = kMost / 2;
+    separable_tiles<V, kMost>(
+        t.first, t.end, V::kLanes, [&](int64_t element, int vectors, int left) {
+            if (vectors == kMost) {
+                separable_row_concat<V, kBroadcast, kPeriod, kMost>(t, element, left);
+            } else if (vectors == kHalf) {
+                separable_row_concat<V, kBroadcast, kPeriod, kHalf>(t, element, left);
+            } else {
+                separable_row_concat<V, kBroadcast, kPeriod, 1>(t, element, left);
+            }
+        });
+}
+
 template <class V, bool kBroadcast>
 void separable_row(const SeparableRowArgs& t) {
+    if constexpr (V::kConcat) {
+        if (t.distance == V::kLanes) return separable_row_concats<V, kBroadcast, 1>(t);
+        if constexpr (!kBroadcast) return separable_row_concats<V, kBroadcast, 3>(t);
+    }
     constexpr int kMost = kSeparableRowVectors<V>, kHalf = kMost / 2;
     separable_tiles<V, kMost>(t.first, t.end, t.distance,
                               [&](int64_t element, int vectors, int left) {
