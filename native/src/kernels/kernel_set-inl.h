@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/activation-inl.h"
+#include "kernels/columns-inl.h"
 #include "kernels/depthwise-inl.h"
 #include "kernels/depthwise_pixels-inl.h"
 #include "kernels/depthwise_weights-inl.h"
