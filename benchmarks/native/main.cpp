@@ -11,7 +11,7 @@ namespace {
 
 bool run_descriptor(const Options& options, const nconv_test::Descriptor& descriptor,
                     nconv_layout layout) {
-    Job job{descriptor.desc, descriptor.text, NCONV_PASS_FORWARD, -1, "", 0};
+    Job job{descriptor.desc, descriptor.text, NCONV_PASS_FORWARD, -1, "", 0, options.products};
     job.desc.layout = layout;
     job.desc.math_mode = options.math;
     const bool correct = options.mode == Mode::kCorrect;
@@ -19,6 +19,10 @@ bool run_descriptor(const Options& options, const nconv_test::Descriptor& descri
     if (!correct) data_desc.batch = 0;  // perf brings its own data
     nconv_test::Problem integers(data_desc, nconv_test::Data::kInteger, options.seed);
     nconv_test::Problem reals(data_desc, nconv_test::Data::kReal, options.seed);
+    if (options.products) {
+        integers.make_products();
+        reals.make_products();
+    }
     bool ok = true;
     for (nconv_pass pass : options.passes)
         for (int32_t isa : options.isas)

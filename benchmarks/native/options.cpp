@@ -24,6 +24,8 @@ combination of descriptor, layout, pass, instruction set, algorithm and thread c
   --isa=auto|NAME|all               scalar, avx2, avx512, neon, a list of them, or all (auto)
   --algorithm=NAME|all              an algorithm, a list, or every one there is (the library chooses)
   --threads=N                       threads per call, or a list; 0: one per processor (0)
+  --weights=random|product          product: of a column and a row for each channel, as image filters
+                                    are; one input channel per group (random)
   --cold                            perf: pack the weights within the measured time
   --batch=FILE                      descriptors from a file, one a line, # starts a comment
   --random=N                        N random small descriptors
@@ -140,6 +142,9 @@ std::string parse_option(const std::string& name, const std::string& value, Opti
                                         {"strict", NCONV_MATH_MODE_STRICT},
                                         {"fast", NCONV_MATH_MODE_FAST}},
                                        &options->math);
+    if (name == "--weights")
+        return choose<bool>("--weights", value, {{"random", false}, {"product", true}},
+                            &options->products);
     if (name == "--isa") return parse_isas(value, &options->isas);
     if (name == "--threads") return parse_threads(value, &options->threads);
     if (name == "--algorithm") {

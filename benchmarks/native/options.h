@@ -22,6 +22,7 @@ struct Options {
     std::vector<std::string> algorithms = {""};  // empty: the library chooses
     std::vector<int32_t> threads = {0};          // 0: nconv_thread_count()
     bool cold = false;
+    bool products = false;  // weights of rank one
     uint64_t seed = 1;
     std::vector<nconv_test::Descriptor> descriptors;
 };

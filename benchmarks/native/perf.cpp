@@ -73,6 +73,7 @@ public:
         input_.fill(1);
         output_.fill(2);
         weights_.fill(3);
+        if (job.products) make_products(job.desc.kernel_w, job.desc.kernel_h * job.desc.kernel_w);
         bias_.fill(4);
         int64_t workspace_bytes = 0;
         status_ = nconv_plan_workspace_bytes(plan_, pass_, job.threads, &workspace_bytes);
@@ -108,6 +109,16 @@ public:
     }
 
 private:
+    // The first row and column of each channel's taps stay what they are.
+    void make_products(int64_t columns, int64_t taps) {
+        float* w = weights_.floats();
+        for (int64_t i = 0; i < weights_.count(); ++i) {
+            const int64_t tap = i % taps, start = i - tap;
+            if (tap >= columns && tap % columns != 0)
+                w[i] = w[start + tap % columns] * w[start + tap - tap % columns];
+        }
+        for (int64_t i = 0; i < weights_.count(); i += taps) w[i] = 1;
+    }
     void set_arguments() {
         float* bias = bias_.count() ? bias_.floats() : nullptr;
         forward_.struct_size = sizeof forward_;

@@ -17,6 +17,7 @@ struct Job {
     int32_t isa;  // -1: the best one
     std::string algorithm;
     int32_t threads;
+    bool products;  // weights of rank one
 };
 
 struct Row {

@@ -159,7 +159,8 @@ typedef enum nconv_activation {
 /* How freely the arithmetic may be rearranged. Forward and backward_input of 3 x 3 kernels with stride 1 and
  * any dilation, and forward of those with stride 2 and dilation 1, may use Winograd's minimal filtering
  * F(m x m, 3 x 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016), with stride 2
- * F(m, 2) of every other input; everything else is summed directly in every mode. Error against
+ * F(m, 2) of every other input; everything else is summed directly in every mode, but
+ * for image filters in fast mode (below). Error against
  * double, root of the mean square, as a multiple of that of direct summation in float (4e-7 of the outputs'
  * own size with 64 channels, 7e-7 with 256; inputs after a ReLU, weights as He initialises them):
  *
@@ -174,7 +175,16 @@ typedef enum nconv_activation {
  *
  * The error is relative to the largest values of a tile and its neighbours: where inputs of very different
  * size lie within a few pixels, the small results beside the large ones lose more. With dilation d a tile
- * holds every d-th result along an axis. */
+ * holds every d-th result along an axis.
+ *
+ * Image filters in fast mode: with 1 to 4 channels, each its own group with one output, stride and dilation
+ * 1, and kernels from 7 x 7 (49 taps, 3 to 64 along an axis) on, forward and backward_input look at the
+ * weights when they are packed. If in every channel each weight w[r,s] is within 2^-21 of itself of
+ * u[r] * v[s], with u the column and v the row of the largest weight, v divided by that weight and rounded,
+ * results are summed down columns and then along rows: R + S multiply-adds, not R * S. They are within
+ * (R + S + 10) * 2^-24 * (|b| + sum of |x * w|) of the exact ones; direct summation's bound is
+ * (R * S + 3) * 2^-24 times the same. All other weights are summed directly, with direct summation's bits.
+ * Gaussians, boxes and other products of two vectors in float are taken so. */
 typedef enum nconv_math_mode {
     NCONV_MATH_MODE_DEFAULT = 0,
     NCONV_MATH_MODE_STRICT = 1, /* direct summation only */

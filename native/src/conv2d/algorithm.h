@@ -70,15 +70,16 @@ struct Algorithm {
                            const Execution&);
     void (*backward_weights)(const Context&, const BackwardWeightsCall&, const Workspace&,
                              const Execution&);
+    const char* remark = nullptr;  // for nconv_plan_describe: what packed weights decide
 };
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-extern const Algorithm kDepthwise, kPointwise, kGrouped, kWinograd6x6,
-    kWinograd5x5, kWinograd4x4, kWinograd2x2, kWinograd4x4Strided, kNarrow,
-    kGemm, kReference;
+extern const Algorithm kSeparable, kDepthwise, kPointwise, kGrouped,
+    kWinograd6x6, kWinograd5x5, kWinograd4x4, kWinograd2x2, kWinograd4x4Strided,
+    kNarrow, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 11;
+constexpr int kAlgorithmCount = 12;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

@@ -3,6 +3,7 @@
 namespace nconv {
 
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
+    &kSeparable,
     &kDepthwise,
     &kPointwise,
     &kGrouped,

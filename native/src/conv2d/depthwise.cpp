@@ -29,7 +29,8 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     // One channel is the same in both layouts.
     if (p.channels_last() && p.input_channels > 1) {
         const bool dense = p.width.stride == 1 && p.input_channels % lanes != 0;
-        return dense && p.input_channels < 2 * lanes && interleaved_period(context) <= 16 * lanes
+        return dense && p.input_channels < 2 * lanes &&
+                       interleaved_period(context) <= kMaxDepthwisePeriod * lanes
                    ? DepthwiseWay::kInterleaved
                    : DepthwiseWay::kChannels;
     }

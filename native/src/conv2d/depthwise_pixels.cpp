@@ -119,7 +119,7 @@ private:
     // What the kernels for one size of kernel ask of the taps.
     bool has_same_edges(const ColumnPhase& phase) const {
         const int64_t lanes = call_.kernels().lanes, middle = phase.taps / 2;
-        const int64_t last = (ceil_div(phase.count, lanes) - 1) * lanes;
+        const int64_t last = round_up(phase.count, lanes) - distance_;
         for (int s = 0; s < phase.taps; ++s) {
             const int64_t rank = falling_ ? phase.taps - 1 - s : s;
             const DepthwiseColumn& c = phase.columns[s];
@@ -265,7 +265,7 @@ CheckedSize depthwise_pixels_workspace(const Context& context, const Gather& g) 
 }
 
 void depthwise_gather_pixels(const DepthwiseCall& call, const Execution& execution) {
-    constexpr int64_t kMostPeriod = 16 * kVirtualLanes;
+    constexpr int64_t kMostPeriod = kMaxDepthwisePeriod * kVirtualLanes;
     float repeated[kMostPeriod];
     const float* bias = call.call.bias;
     const bool interleaved = depthwise_way(call.context, call.gather) == DepthwiseWay::kInterleaved;

@@ -189,6 +189,7 @@ int64_t describe_plan(const Plan& plan, char* text, int64_t text_bytes) {
                   workspace_bytes(pass, 2).value() - shared);
         if (pass.packed_bytes > 0)
             out.print(", packed weights %" PRId64 " bytes", pass.packed_bytes);
+        if (pass.algorithm->remark != nullptr) out.print(", %s", pass.algorithm->remark);
         for (int a = 0; a < kAlgorithmCount; ++a) {
             if (pass.declined[a] != nullptr) {
                 out.print("; not %s: %s", kAlgorithms[a]->name, pass.declined[a]);

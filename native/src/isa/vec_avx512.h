@@ -53,6 +53,14 @@ struct VecAvx512 {
     static Mask range(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
     static Reg load_where(Mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
+    static constexpr bool kConcat = true;
+    using Index = __m512i;
+    static Index lanes_from(int lane) {
+        const __m512i lanes =
+            _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        return _mm512_add_epi32(lanes, _mm512_set1_epi32(lane));
+    }
+    static Reg concat(Reg a, Reg b, Index from) { return _mm512_permutex2var_ps(a, from, b); }
     static void interleave(Reg& a, Reg& b) {
         const __m512i low =
             _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);

@@ -145,15 +145,71 @@ __attribute__((always_inline)) inline void store_pixels(
     }
 }
 
+// The taps of a source row for results kFirst .. kEnd-1 of a tile, all that meet it. Inlined like
+// store_pixels.
+template <class V, bool kBroadcast, int kFirst, int kEnd, class Edges, int kRows, int kVectors>
+__attribute__((always_inline)) inline void depthwise_pixels_taps(
+    const DepthwisePixelsArgs& t, const Edges& edges, const float* row, const float* weights,
+    typename V::Reg (&acc)[kRows][kVectors]) {
+    using Reg = typename V::Reg;
+    const ptrdiff_t weight_step = t.row_step * t.weight_row, weight_column = t.weight_column;
+    const ptrdiff_t distance = t.distance;
+    weights -= kFirst * weight_step;
+    for (int s = 0; s < t.taps; ++s, weights += weight_column) {
+        const float* p = row + t.columns[s].offset;
+        Reg in[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) in[v] = edges.load(s, v, p + v * distance);
+#pragma GCC unroll 8
+        for (int i = kFirst; i < kEnd; ++i) {
+            Reg weight = load_weight<V, kBroadcast>(weights - (i - kFirst) * weight_step);
+            V::pin(weight);
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v)
+                acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
+        }
+    }
+}
+
+// The same for results first .. end-1. Asked for once a source row, not at every tap: a 7 x 7 kernel,
+// whose source rows mostly meet a part of the tile, ran at 29 % of peak so, 11 x 11 at 62.
+template <class V, bool kBroadcast, int kPart, class Edges, int kRows, int kVectors>
+__attribute__((always_inline)) inline void depthwise_pixels_part(
+    const DepthwisePixelsArgs& t, int first, int end, const Edges& edges, const float* row,
+    const float* weights, typename V::Reg (&acc)[kRows][kVectors]) {
+    if (end == kRows && first == kPart) {
+        depthwise_pixels_taps<V, kBroadcast, kPart, kRows>(t, edges, row, weights, acc);
+    } else if (kPart > 0 && first == 0 && end == kPart) {
+        depthwise_pixels_taps<V, kBroadcast, 0, kPart>(t, edges, row, weights, acc);
+    } else if constexpr (kPart + 1 < kRows) {
+        depthwise_pixels_part<V, kBroadcast, kPart + 1>(t, first, end, edges, row, weights, acc);
+    } else {
+        const ptrdiff_t weight_step = t.row_step * t.weight_row;
+        for (int s = 0; s < t.taps; ++s, weights += t.weight_column) {
+            const float* p = row + t.columns[s].offset;
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) {
+                const typename V::Reg in = edges.load(s, v, p + v * t.distance);
+#pragma GCC unroll 8
+                for (int i = 0; i < kRows; ++i) {
+                    if (i < first || i >= end) continue;
+                    acc[i][v] = edges.fma(
+                        s, v, in, load_weight<V, kBroadcast>(weights - i * weight_step), acc[i][v]);
+                }
+            }
+        }
+    }
+}
+
 // Any kernel: source rows outside, taps inside, and a weight for each row of results a source row meets.
+// Taps joined from neighbouring vectors in registers, as in separable-inl.h, leave room for 6 x 3: 11 x 11 ran
+// at 71 % of peak so, at 82 with loads across lines.
 template <class V, bool kBroadcast, int kVectors, bool kEdge>
 void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
     using Reg = typename V::Reg;
     constexpr int kRows = DepthwisePixelsTile<V>::kRows;
     const DepthwiseEdges<V, kVectors, kEdge> edges(t, spot);
     const int64_t phase = spot.vector * V::kLanes;
-    // Source rows that meet all rows of results: no row needs to be asked for.
-    const int all_first = t.rows == kRows ? (kRows - 1) * t.row_step : t.end_row;
     for (int64_t plane = 0; plane < t.planes; ++plane) {
         Reg acc[kRows][kVectors];
         const float* init = t.init == nullptr ? nullptr : t.init + plane + phase;
@@ -165,40 +221,25 @@ void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& sp
         }
         const float* source = t.source + plane * t.source_plane + spot.element;
         const float* weights = t.weights + plane * t.weights_plane + phase;
-        const ptrdiff_t weight_step = t.row_step * t.weight_row;
-        for (int k = t.first_row; k < t.end_row; ++k) {
+        float* out = t.out + plane * t.out_plane + spot.element;
+        int first = 0, end = 0;  // the results that source row k meets
+        for (int k = 0; k < t.end_row; ++k) {
+            if (end < t.rows && k == end * t.row_step) ++end;
+            if (k == first * t.row_step + t.kernel_rows) ++first;
+            if (k < t.first_row || first == end) continue;
             const float* row = source + k * t.source_row;
-            const float* row_weights = weights + k * t.weight_row;
-            const bool all = k >= all_first && k < t.kernel_rows;
-            for (int s = 0; s < t.taps; ++s) {
-                const float* p = row + t.columns[s].offset;
-                const float* w = row_weights + s * t.weight_column;
-                Reg in[kVectors];
+            const float* out_line = out + (k - t.first_row) * t.out_row;
+            // The next tile's part of the row, and the lines to be written: interleaved 7 x 7 ran at 30 %
+            // of peak without, 49 so.
 #pragma GCC unroll 4
-                for (int v = 0; v < kVectors; ++v) in[v] = edges.load(s, v, p + v * t.distance);
-                if (all) {
-#pragma GCC unroll 8
-                    for (int i = 0; i < kRows; ++i) {
-                        const Reg weight = load_weight<V, kBroadcast>(w - i * weight_step);
-#pragma GCC unroll 4
-                        for (int v = 0; v < kVectors; ++v)
-                            acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
-                    }
-                } else {
-#pragma GCC unroll 8
-                    for (int i = 0; i < kRows; ++i) {
-                        const int tap_row = k - i * t.row_step;
-                        if (tap_row < 0 || tap_row >= t.kernel_rows || i >= t.rows) continue;
-                        const Reg weight = load_weight<V, kBroadcast>(w - i * weight_step);
-#pragma GCC unroll 4
-                        for (int v = 0; v < kVectors; ++v)
-                            acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
-                    }
-                }
+            for (int v = 0; v < kVectors; ++v) {
+                __builtin_prefetch(row + (kVectors + v) * t.distance);
+                if (k - t.first_row < t.rows) __builtin_prefetch(out_line + v * t.distance, 1);
             }
+            depthwise_pixels_part<V, kBroadcast, 0>(t, first, end, edges, row,
+                                                    weights + k * t.weight_row, acc);
         }
-        store_pixels<V, kRows, kVectors>(t, spot, t.distance,
-                                         t.out + plane * t.out_plane + spot.element, acc);
+        store_pixels<V, kRows, kVectors>(t, spot, t.distance, out, acc);
     }
 }
 
@@ -235,7 +276,7 @@ template <class V, bool kBroadcast, int kKernel, int kStep, int kVectors, Depthw
 void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot) {
     using Reg = typename V::Reg;
     constexpr bool kHold = kKernel == 3 && V::kRegisters >= 32;
-    static_assert(kHold || kBroadcast, "weights at constant distances");
+    constexpr bool kCopy = !kHold && !kBroadcast;
     constexpr int kLive = (kKernel + kStep - 1) / kStep;
     const DepthwiseSameEdges<V, kKernel, kVectors, kEdge> edges(t, spot);
     const DepthwisePairs<V, kStep == 1 ? 0 : (kKernel + 1) / 2, kVectors> pairs(t, spot);
@@ -256,6 +297,12 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                                                      i % kKernel * t.weight_column);
                 V::pin(held[i]);
             }
+        }
+        // Weights of a lane each at constant distances: forty-nine pointers would be loaded, too.
+        alignas(64) float copied[kCopy ? kKernel * kKernel * V::kLanes : 1];
+        for (int i = 0; kCopy && i < kKernel * kKernel; ++i) {
+            V::store(copied + i * V::kLanes,
+                     V::load(weights + i / kKernel * t.weight_row + i % kKernel * t.weight_column));
         }
         // acc[kLive - 1 - m] is the result whose tap row m * kStep is at row n * kStep.
         Reg acc[kLive][kVectors];
@@ -303,7 +350,8 @@ void depthwise_pixels_fixed_tile(const DepthwisePixelsArgs& t, const DepthwiseSp
                         if constexpr (kHold) {
                             weight = held[r * kKernel + tap];
                         } else {
-                            weight = V::broadcast(weights + r * kKernel + tap);
+                            weight = kCopy ? V::load(copied + (r * kKernel + tap) * V::kLanes)
+                                           : V::broadcast(weights + r * kKernel + tap);
                             if (kVectors > 1) V::pin(weight);
                         }
 #pragma GCC unroll 4
@@ -347,9 +395,16 @@ void depthwise_pixels_row(const DepthwisePixelsArgs& t, const Run& run) {
     const auto inside = [&](int64_t vector) {
         return vector * V::kLanes >= inside_first && (vector + 1) * V::kLanes <= inside_end;
     };
+    // Phases inside: they read the same lines.
     const int64_t period = t.distance / V::kLanes;
-    for (int64_t phase = 0; phase < period; ++phase) {
-        for (int64_t at = phase; at < vectors;) {
+    int64_t next[kMaxDepthwisePeriod];
+    for (int64_t phase = 0; phase < period; ++phase) next[phase] = phase;
+    for (bool more = true; more;) {
+        more = false;
+        for (int64_t phase = 0; phase < period; ++phase) {
+            const int64_t at = next[phase];
+            if (at >= vectors) continue;
+            more = true;
             const int64_t rest = (vectors - at + period - 1) / period;
             // Near-equal tiles: 7 vectors as 4 + 3.
             int64_t size = (rest + (rest + kMost - 1) / kMost - 1) / ((rest + kMost - 1) / kMost);
@@ -361,7 +416,7 @@ void depthwise_pixels_row(const DepthwisePixelsArgs& t, const Run& run) {
             const DepthwiseSpot spot = {at * V::kLanes, phase,
                                         static_cast<int>(left < V::kLanes ? left : V::kLanes)};
             run(spot, static_cast<int>(size), !inside(at) || !inside(last));
-            at = last + period;
+            next[phase] = last + period;
         }
     }
 }
@@ -425,64 +480,15 @@ constexpr DepthwisePixels depthwise_pixels_list() {
     if constexpr (Tile::kFixed) {
         list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
     }
-    if constexpr (Tile::kFixed && kBroadcast) {
+    if constexpr (Tile::kFixed) {
         list.fixed[1] = {5, 1, depthwise_pixels_fixed<V, kBroadcast, 5, 1>};
         list.fixed[2] = {7, 1, depthwise_pixels_fixed<V, kBroadcast, 7, 1>};
+    }
+    if constexpr (Tile::kFixed && kBroadcast) {
         list.fixed[3] = {3, 2, depthwise_pixels_fixed<V, kBroadcast, 3, 2>};
         list.fixed[4] = {5, 2, depthwise_pixels_fixed<V, kBroadcast, 5, 2>};
     }
     return list;
-}
-
-template <class V>
-void split_columns(const float* src, ptrdiff_t src_row, int64_t rows, int64_t width, int step,
-                   float* dst, ptrdiff_t pitch) {
-    constexpr int64_t kLanes = V::kLanes;
-    for (int64_t row = 0; row < rows; ++row, src += src_row, dst += step * pitch) {
-        if (step == 2 && kLanes > 1) {
-            int64_t i = 0;
-            for (; (i + kLanes) * 2 <= width; i += kLanes) {
-                typename V::Reg a = V::load(src + 2 * i), b = V::load(src + 2 * i + kLanes);
-                V::deinterleave(a, b);
-                V::store(dst + i, a);
-                V::store(dst + pitch + i, b);
-            }
-            const int left = static_cast<int>(width - 2 * i);
-            if (left == 0) continue;
-            typename V::Reg a = V::load_partial(src + 2 * i, left), b = V::zero();
-            if (left > kLanes)
-                b = V::load_partial(src + 2 * i + kLanes, left - static_cast<int>(kLanes));
-            V::deinterleave(a, b);
-            V::store(dst + i, a);
-            V::store(dst + pitch + i, b);
-        } else {
-            for (int j = 0; j < step && j < width; ++j) {
-                for (int64_t i = 0; i * step + j < width; i += kLanes) {
-                    const int64_t left = (width - j + step - 1) / step - i;
-                    V::store(dst + j * pitch + i,
-                             V::load_strided(src + i * step + j, step,
-                                             static_cast<int>(left < kLanes ? left : kLanes)));
-                }
-            }
-        }
-    }
-}
-
-template <class V>
-void join_columns(const float* src, ptrdiff_t src_pitch, int step, int64_t count, float* dst) {
-    int64_t i = 0;
-    if (step == 2) {
-        for (; (i + V::kLanes) * 2 <= count; i += V::kLanes) {
-            typename V::Reg a = V::load(src + i), b = V::load(src + src_pitch + i);
-            if (V::kLanes > 1) V::interleave(a, b);
-            V::store(dst + 2 * i, a);
-            V::store(dst + 2 * i + V::kLanes, b);
-        }
-    }
-    for (; i * step < count; ++i) {
-        for (int j = 0; j < step && i * step + j < count; ++j)
-            dst[i * step + j] = src[j * src_pitch + i];
-    }
 }
 
 }  // namespace nconv

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "kernels/activation-inl.h"
+#include "kernels/columns-inl.h"
 #include "kernels/depthwise-inl.h"
 #include "kernels/depthwise_pixels-inl.h"
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/grouped-inl.h"
 #include "kernels/kernel_set.h"
+#include "kernels/separable-inl.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
 #include "kernels/winograd_weights-inl.h"
@@ -102,6 +104,8 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.depthwise_channels_any = depthwise_channels_any<V>;
     set.depthwise_plane = depthwise_pixels_list<V, true>();
     set.depthwise_interleaved = depthwise_pixels_list<V, false>();
+    set.separable_plane = {separable_columns<V, true>, separable_row<V, true>};
+    set.separable_interleaved = {separable_columns<V, false>, separable_row<V, false>};
     set.split_columns = split_columns<V>;
     set.join_columns = join_columns<V>;
     set.depthwise_weights_channels = depthwise_weights_channels<V>;

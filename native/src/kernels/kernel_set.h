@@ -149,7 +149,8 @@ constexpr int kDepthwiseChannels = 12;
 
 // The same with the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
 // Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
-constexpr int kMaxDepthwiseTaps = 64;  // of one row of the kernel
+constexpr int kMaxDepthwiseTaps = 64;    // of one row of the kernel
+constexpr int kMaxDepthwisePeriod = 16;  // vectors after which interleaved weights repeat
 struct DepthwiseColumn {
     ptrdiff_t offset;
     int64_t first, end;
@@ -223,6 +224,43 @@ struct GroupedKernels {
     } fixed[6];
 };
 constexpr int kGroupedSizes = 3;
+
+// A depthwise filter that is the product of a column and a row of weights, in two passes; elements as in
+// DepthwisePixelsArgs, weights `distance` elements long for each tap where a lane has its own. Sums
+// down the columns for elements first .. end-1 of up to kSeparableRows rows, whole vectors stored:
+//   to[i * to_row + e] = sum over r of source[(i + r) * source_row + e] * weights[r]
+// with rows i + r outside of first_row .. end_row-1 left out; at least kSeparableRows - 1 taps.
+constexpr int kSeparableRows = 4;
+struct SeparableColumnsArgs {
+    const float* source;
+    ptrdiff_t source_row;
+    int taps, first_row, end_row;
+    const float* weights;
+    ptrdiff_t weight_step;
+    int64_t distance;
+    int rows;
+    int64_t first, end;
+    float* to;
+    ptrdiff_t to_row;
+};
+// Sums along a row: out[e] = init + sum over s of source[e + s * step] * weights[s], whole vectors of the
+// source read, and what lies around them in aligned ones: source is `shift` floats behind such a vector.
+struct SeparableRowArgs {
+    const float* source;
+    int shift;
+    ptrdiff_t step;
+    int taps;
+    const float* weights;
+    ptrdiff_t weight_step;
+    int64_t distance;   // of one or three vectors
+    const float* init;  // null: zeros
+    int64_t first, end;
+    float* out;
+};
+struct Separable {
+    void (*columns)(const SeparableColumnsArgs&);
+    void (*row)(const SeparableRowArgs&);
+};
 
 // One tap of the rows of depthwise_weights: where its first input is.
 struct DepthwiseTap {
@@ -324,6 +362,7 @@ struct KernelSet {
     DepthwiseKernel depthwise_channels_any;  // any taps and steps
     DepthwisePixels depthwise_plane;         // a weight for all lanes
     DepthwisePixels depthwise_interleaved;   // a weight for each lane
+    Separable separable_plane, separable_interleaved;
     DepthwiseWeightsKernel depthwise_weights_channels, depthwise_weights_pixels;
     DepthwiseWeightsRow depthwise_weights_row[kDepthwiseWeightsRows];
 

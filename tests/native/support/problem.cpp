@@ -96,6 +96,23 @@ void Problem::add_residual() {
                                        : fill_reals(output.size(), seed_ + 7);
 }
 
+void Problem::make_products() {
+    const size_t rows = static_cast<size_t>(desc_.kernel_h), taps = rows * desc_.kernel_w;
+    for (size_t o = 0; o * taps < weights.size(); ++o) {
+        // Powers of two: the factors found are exact.
+        const auto fill = [&](size_t count, uint64_t seed) {
+            return data_ == Data::kInteger ? fill_choices(count, seed, {-2, -1, 0, 1, 2})
+                                           : fill_reals(count, seed);
+        };
+        const std::vector<float> u = fill(rows, seed_ + 8 + 2 * o);
+        const std::vector<float> v = fill(taps / rows, seed_ + 9 + 2 * o);
+        for (size_t i = 0; i < taps; ++i) weights[o * taps + i] = u[i / v.size()] * v[i % v.size()];
+    }
+    // Two chains round r + s <= r * s + 1 times for r x s taps, and a product of factors may be 8
+    // roundings off its weight.
+    roundings_ = 9;
+}
+
 nconv_status Problem::run(nconv_pass pass, Convolution* convolution, Placement placement,
                           bool accumulate, Results* results) const {
     const bool forward = pass == NCONV_PASS_FORWARD;
@@ -137,12 +154,12 @@ const ExpectedGradients& Problem::expected(nconv_pass pass) {
     const float* saved = desc_.activation == NCONV_ACTIVATION_LINEAR ? nullptr : output.data();
     ExpectedGradients& result = expected_[pass];
     if (pass == NCONV_PASS_FORWARD) {
-        result.weights = reference_forward(desc_, input.data(), weights.data(),
-                                           desc_.has_bias ? bias.data() : nullptr, bounds,
-                                           residual.empty() ? nullptr : residual.data());
+        result.weights = reference_forward(
+            desc_, input.data(), weights.data(), desc_.has_bias ? bias.data() : nullptr, bounds,
+            residual.empty() ? nullptr : residual.data(), roundings_);
     } else if (pass == NCONV_PASS_BACKWARD_INPUT) {
-        result.weights =
-            reference_backward_input(desc_, grad_output.data(), saved, weights.data(), bounds);
+        result.weights = reference_backward_input(desc_, grad_output.data(), saved, weights.data(),
+                                                  bounds, roundings_);
     } else {
         result = reference_backward_weights(desc_, input.data(), grad_output.data(), saved, bounds);
     }

@@ -47,6 +47,10 @@ public:
     // Makes up a residual; before anything is compared.
     void add_residual();
 
+    // Makes the weights of each output channel the product of a column and a row, which separable runs
+    // in two passes: exactly on integer data, else rounded. With one input channel per group.
+    void make_products();
+
     // Runs one pass with every buffer between guard pages. Status INTERNAL also stands for a
     // written margin.
     nconv_status run(nconv_pass pass, Convolution* convolution, Placement placement,
@@ -65,6 +69,7 @@ private:
     nconv_conv2d_desc desc_;
     Data data_;
     uint64_t seed_;
+    int roundings_ = 0;  // more than direct summation has
     std::map<nconv_pass, ExpectedGradients> expected_;
     std::map<std::pair<nconv_pass, int>, std::vector<double>> winograd_;  // bounds, by tile
 };

@@ -266,7 +266,7 @@ double derivative_roundings(const nconv_conv2d_desc& desc) {
 }
 
 Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, const float* weights,
-                           const float* bias, bool bounds, const float* residual) {
+                           const float* bias, bool bounds, const float* residual, int roundings) {
     const Geometry g(desc);
     const int64_t height = desc.input_height, width = desc.input_width;
     const int64_t channels = desc.input_channels, outputs = desc.output_channels;
@@ -312,8 +312,9 @@ Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, co
                 const double y = activate(desc, sums[o]);
                 result.values[at] = y;
                 if (bounds)
-                    result.bounds[at] = lipschitz(desc) * (terms + 2) * kHalfUlp * totals[o] +
-                                        activation_error(desc, y);
+                    result.bounds[at] =
+                        lipschitz(desc) * (terms + 2 + roundings) * kHalfUlp * totals[o] +
+                        activation_error(desc, y);
             }
         }
     });
@@ -321,7 +322,8 @@ Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, co
 }
 
 Expected reference_backward_input(const nconv_conv2d_desc& desc, const float* grad_output,
-                                  const float* output, const float* weights, bool bounds) {
+                                  const float* output, const float* weights, bool bounds,
+                                  int roundings) {
     const Geometry g(desc);
     const int64_t channels = desc.input_channels, outputs = desc.output_channels;
     const int64_t taps = desc.kernel_h * desc.kernel_w, block = g.c_per_group * g.o_per_group;
@@ -366,7 +368,7 @@ Expected reference_backward_input(const nconv_conv2d_desc& desc, const float* gr
                 result.values[at] = sums[c];
                 if (bounds)
                     result.bounds[at] =
-                        (terms + 2 + derivative_roundings(desc)) * kHalfUlp * totals[c];
+                        (terms + 2 + roundings + derivative_roundings(desc)) * kHalfUlp * totals[c];
             }
         }
     });

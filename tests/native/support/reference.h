@@ -25,13 +25,16 @@ struct ExpectedGradients {
     Expected bias;  // empty without bias
 };
 
-// bias may be null exactly if the descriptor has none; residual is optional.
+// bias may be null exactly if the descriptor has none; residual is optional. roundings: how many more
+// than n a result may have.
 Expected reference_forward(const nconv_conv2d_desc& desc, const float* input, const float* weights,
-                           const float* bias, bool bounds, const float* residual = nullptr);
+                           const float* bias, bool bounds, const float* residual = nullptr,
+                           int roundings = 0);
 
 // output is the saved float output of the forward pass; null for a linear activation.
 Expected reference_backward_input(const nconv_conv2d_desc& desc, const float* grad_output,
-                                  const float* output, const float* weights, bool bounds);
+                                  const float* output, const float* weights, bool bounds,
+                                  int roundings = 0);
 
 ExpectedGradients reference_backward_weights(const nconv_conv2d_desc& desc, const float* input,
                                              const float* grad_output, const float* output,

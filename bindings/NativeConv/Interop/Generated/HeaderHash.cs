@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "62aa983186f65d8bc04d5bead51c2d3732812d3b18775fd6e7b3490d8adb11f3";
+    public const string Sha256 = "7adec6edfbc3416a8d838519aaa6549d7e674ae90b9bc40bf8c1396e0a897637";
 }
