@@ -136,6 +136,8 @@ struct DepthwiseArgs {
     ptrdiff_t out_row, out_column;
     int64_t channels;
     const float* init;  // `channels` values or null
+    // walk only: the first column lacks its first tap, the last one its last; the taps are all else.
+    bool left, right;
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
@@ -144,6 +146,7 @@ using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 struct DepthwiseChannels {
     int rows, columns, step;
     DepthwiseKernel kernel;
+    DepthwiseKernel walk;  // any number of rows; may be null
 };
 constexpr int kDepthwiseChannels = 12;
 
