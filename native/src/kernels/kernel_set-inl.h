@@ -115,11 +115,11 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.depthwise_weights_channels = depthwise_weights_channels<V>;
     set.depthwise_weights_pixels = depthwise_weights_pixels<V>;
     if constexpr (V::kLanes > 1) {
-        set.depthwise_weights_row[0] = {3, 1, depthwise_weights_row<V, 3, 1>};
-        set.depthwise_weights_row[1] = {3, 2, depthwise_weights_row<V, 3, 2>};
-        set.depthwise_weights_row[2] = {5, 1, depthwise_weights_row<V, 5, 1>};
-        set.depthwise_weights_row[3] = {5, 2, depthwise_weights_row<V, 5, 2>};
-        set.depthwise_weights_row[4] = {7, 1, depthwise_weights_row<V, 7, 1>};
+        set.depthwise_weights_row[0] = depthwise_weights_rows<V, 3, 1>();
+        set.depthwise_weights_row[1] = depthwise_weights_rows<V, 3, 2>();
+        set.depthwise_weights_row[2] = depthwise_weights_rows<V, 5, 1>();
+        set.depthwise_weights_row[3] = depthwise_weights_rows<V, 5, 2>();
+        set.depthwise_weights_row[4] = depthwise_weights_rows<V, 7, 1>();
     }
     set.transpose = transpose<V>;
     set.pack_columns = pack_columns<V>;

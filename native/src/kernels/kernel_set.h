@@ -233,14 +233,21 @@ struct DepthwiseWeightsRowArgs {
     ptrdiff_t next_source, next_grad;
     const DepthwiseRun* runs;
     int run_count;
+    // Instead of runs, where not 0 and the kernel says that it takes them: a row in so many tiles of
+    // kDepthwiseWeightsPixels pixels and then so many of one less, with what reaches over its edges.
+    int64_t most_tiles, fewer_tiles;
+    bool left, right;
     int64_t channels;
     float* sums;
     ptrdiff_t sums_tap;
+    float* bias;  // a chain per channel of grad alone; may be null
 };
 
 // A kernel for this many taps of a row of the kernel and this distance of pixels.
+constexpr int kDepthwiseWeightsPixels = 4;
 struct DepthwiseWeightsRow {
     int taps, step;
+    bool takes_tiles;
     void (*kernel)(const DepthwiseWeightsRowArgs&);
 };
 constexpr int kDepthwiseWeightsRows = 5;
