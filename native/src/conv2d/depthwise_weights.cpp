@@ -34,12 +34,18 @@ public:
         fill(y, &y_taps);
         fill(x, &x_taps);
         add_runs();
+        find_tiles();
     }
 
     AxisTaps y_taps, x_taps;
     // The taps inside change at most twice per tap.
     DepthwiseRun runs[2 * kMaxKernel + 1];
     int run_count = 0;
+
+    // Whether a row is tiles of kDepthwiseWeightsPixels and one less whose taps before the middle one reach over
+    // its start, if any does, and those behind it over its end.
+    int64_t most_tiles = 0, fewer_tiles = 0;
+    bool left = false, right = false;
 
 private:
     static void fill(const Window& axis, AxisTaps* taps) {
@@ -72,6 +78,22 @@ private:
             add(at, count, first_tap, end_tap);
             at += count;
         }
+    }
+
+    void find_tiles() {
+        constexpr int64_t kMost = kDepthwiseWeightsPixels, kFewest = 2 * (kMost - 1);
+        const int taps = x_taps.count, middle = taps / 2;
+        const int64_t size = x_.phase_size(0), extent = x_.source_extent(), step = x_.source_step();
+        const int64_t before = -x_taps.at[0].offset;
+        const int64_t behind = (size - 1) * step + x_taps.at[taps - 1].offset - (extent - 1);
+        if (size < kFewest || before > middle || behind > middle) return;
+        // Less than the middle would be another tile's work.
+        if ((before > 0 && before < middle) || (behind > 0 && behind < middle)) return;
+        left = before > 0;
+        right = behind > 0;
+        const int64_t tiles = ceil_div(size, kMost);
+        fewer_tiles = tiles * kMost - size;
+        most_tiles = tiles - fewer_tiles;
     }
 
     void add(int64_t first, int64_t count, int first_tap, int end_tap) {
@@ -108,6 +130,8 @@ struct Part {
     int64_t pitch;
     int channels;
     float* sums;
+    int64_t sums_tap;  // from tap to tap
+    float* bias;       // of grad alone, with channels in lanes; may be null
 };
 
 // Any kernel: a call for each row of it.
@@ -138,12 +162,20 @@ void add_row_by_taps(const Context& context, const Rows& rows, const Part& part,
                     part.grad + ((row - part.first) * p.width.output + run.first) * pitch + c;
                 args.grad_step = pitch;
                 args.channels = static_cast<int>(min_of(vector, part.channels - c));
-                args.sums = part.sums + (r * p.width.kernel + run.first_tap) * kChannelBlock + c;
-                args.sums_tap = kChannelBlock;
+                args.sums = part.sums + (r * p.width.kernel + run.first_tap) * part.sums_tap + c;
+                args.sums_tap = part.sums_tap;
                 (in_lanes ? k.depthwise_weights_channels : k.depthwise_weights_pixels)(args);
             }
         }
     }
+}
+
+// A row of the bias's gradient: a chain per channel, like those of the weights.
+void add_bias_row(const Context& context, const Part& part, int64_t row) {
+    const int64_t pixels = context.problem.width.output;
+    const float* grad = part.grad + (row - part.first) * pixels * part.pitch;
+    for (int64_t i = 0; part.bias != nullptr && part.channels > 0 && i < pixels; ++i)
+        context.kernels->add_rows(grad + i * part.pitch, part.pitch, 1, part.channels, part.bias);
 }
 
 // The kernel for these taps, or null.
@@ -165,6 +197,7 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
     rest.input += whole;
     rest.grad += whole;
     rest.sums += whole;
+    if (rest.bias != nullptr) rest.bias += whole;
     rest.channels -= static_cast<int>(whole);
     const int64_t source_row = p.width.input * part.pitch, taps = p.height.kernel;
     const int64_t dilation = p.height.dilation;
@@ -176,8 +209,12 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
         const int64_t at = row * p.height.stride + rows.y_taps.at[0].offset;
         return min_of(taps, ceil_div(max_of(0, p.height.input - at), dilation));
     };
-    for (int64_t row = part.first; rest.channels > 0 && row < part.end; ++row)
+    for (int64_t row = part.first; rest.channels > 0 && row < part.end; ++row) {
         add_row_by_taps(context, rows, rest, row);
+        add_bias_row(context, rest, row);
+    }
+    Part outside = part;
+    outside.channels = static_cast<int>(whole);
     constexpr int64_t kMostRows = 8;
     for (int64_t row = part.first, next = 0; whole > 0 && row < part.end; row = next) {
         const int64_t first = first_tap(row), end = end_tap(row);
@@ -186,7 +223,10 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
                end_tap(next) == end) {
             ++next;
         }
-        if (first >= end) continue;
+        if (first >= end) {
+            for (int64_t i = row; i < next; ++i) add_bias_row(context, outside, i);
+            continue;
+        }
         const int64_t at = row * p.height.stride + rows.y_taps.at[first].offset;
         DepthwiseWeightsRowArgs args = {};
         args.source =
@@ -200,9 +240,16 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
         args.next_grad = p.width.output * part.pitch;
         args.runs = rows.runs;
         args.run_count = rows.run_count;
+        if (kernel->takes_tiles) {
+            args.most_tiles = rows.most_tiles;
+            args.fewer_tiles = rows.fewer_tiles;
+            args.left = rows.left;
+            args.right = rows.right;
+        }
         args.channels = whole;
-        args.sums = part.sums + first * p.width.kernel * kChannelBlock;
-        args.sums_tap = kChannelBlock;
+        args.sums = part.sums + first * p.width.kernel * part.sums_tap;
+        args.sums_tap = part.sums_tap;
+        args.bias = part.bias;
         kernel->kernel(args);
     }
 }
@@ -220,8 +267,30 @@ struct StripExtent {
     int64_t output, input;
 };
 
-// One image's share of the sums of a block of channels of NCHW.
-void add_planes(const Context& context, const Rows& rows, const float* input, const float* grad,
+// Whether rows are read from strips, kChannelBlock channels side by side. Copying NHWC to such, where pixels a
+// multiple of 1024 bytes apart share four sets of L1, gained on one thread and lost on two.
+bool takes_strips(const Problem& p) { return has_channels_in_lanes(p) && !p.channels_last(); }
+
+// The most channels of a task: four vectors of small maps, which are so read along memory. 3 x 3 of 960
+// channels at 7 x 7 went from 35 to 42 % of peak, 5 x 5 of 480 at 14 x 14 from 63 to 80; 192 at 28 x 28 lost 5.
+int64_t most_channels(const Context& context) {
+    constexpr int64_t kSmall = 256;
+    const Problem& p = context.problem;
+    if (!has_channels_in_lanes(p)) return 1;
+    const bool along = p.channels_last() && find_row_kernel(context) != nullptr;
+    return along && p.output_pixels <= kSmall ? 4 * kChannelBlock : kChannelBlock;
+}
+
+int64_t task_channels(const Context& context, const Execution& execution) {
+    const int64_t most = most_channels(context);
+    if (most <= kChannelBlock || execution.threads == 1) return most;
+    const int64_t blocks = context.problem.input_channels / kChannelBlock;
+    return max_of(1, min_of(most / kChannelBlock, blocks / (3 * execution.threads))) *
+           kChannelBlock;
+}
+
+// One image's share of the sums of a block of channels, by strips.
+void add_strips(const Context& context, const Rows& rows, const float* input, const float* grad,
                 int channels, float* sums, float* bias, float* strip) {
     const Problem& p = context.problem;
     const StripExtent most(p);
@@ -236,20 +305,17 @@ void add_planes(const Context& context, const Rows& rows, const float* input, co
         const int64_t end = min_of(p.height.output, first + most.output);
         load_strip(*context.kernels, grad, p.output_pixels, p.width.output,
                    {first, end - first, 0, p.width.output}, channels, grad_strip, kChannelBlock);
-        if (bias != nullptr) {
-            context.kernels->add_rows(grad_strip, kChannelBlock, (end - first) * p.width.output,
-                                      channels, bias);
-        }
         const int64_t low = first * p.height.stride + rows.y_taps.at[0].offset;
         const int64_t high =
             (end - 1) * p.height.stride + rows.y_taps.at[rows.y_taps.count - 1].offset + 1;
         const int64_t input_first = max_of(0, low), input_end = min_of(p.height.input, high);
-        if (input_first >= input_end) continue;
-        load_strip(*context.kernels, input, p.input_pixels, p.width.input,
-                   {input_first, input_end - input_first, 0, p.width.input}, channels, strip,
-                   kChannelBlock);
+        if (input_first < input_end)
+            load_strip(*context.kernels, input, p.input_pixels, p.width.input,
+                       {input_first, input_end - input_first, 0, p.width.input}, channels, strip,
+                       kChannelBlock);
         add_rows(context, rows,
-                 {strip, grad_strip, input_first, first, end, kChannelBlock, kChannelBlock, sums});
+                 {strip, grad_strip, input_first, first, end, kChannelBlock, kChannelBlock, sums,
+                  kChannelBlock, bias});
     }
 }
 
@@ -259,8 +325,9 @@ WorkspaceSize depthwise_weights_workspace(const Context& context) {
     const Problem& p = context.problem;
     WorkspaceSize size;
     size.shared = derived_bytes(p);
-    CheckedSize floats = CheckedSize(p.kernel_taps + 1) * kChannelBlock;
-    if (has_channels_in_lanes(p) && !p.channels_last()) {
+    const int64_t channels = max_of(kChannelBlock, most_channels(context));
+    CheckedSize floats = CheckedSize(p.kernel_taps + 1) * channels;
+    if (takes_strips(p)) {
         const StripExtent rows(p);
         floats = floats + (CheckedSize(rows.input) * p.width.input +
                            CheckedSize(rows.output) * p.width.output) *
@@ -274,9 +341,9 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
                                 const Workspace& workspace, const Execution& execution) {
     const Problem& p = context.problem;
     const KernelSet& k = *context.kernels;
-    const bool channels_last = p.channels_last();
     const bool in_lanes = has_channels_in_lanes(p);
-    const int64_t block = in_lanes ? kChannelBlock : 1;
+    const int64_t block = task_channels(context, execution);
+    const int64_t sums_tap = max_of(kChannelBlock, block);
     const Window y(p.height, NCONV_PASS_FORWARD), x(p.width, NCONV_PASS_FORWARD);
     const Rows rows(y, x);
     // Image by image, each added to the result: sums stay short and the derived gradient one image long.
@@ -292,36 +359,33 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
             const int64_t first = task * block;
             const int channels = static_cast<int>(min_of(block, p.input_channels - first));
             float* sums = reinterpret_cast<float*>(workspace.slot(slot));
-            float* bias = sums + p.kernel_taps * kChannelBlock;
-            memset(sums, 0,
-                   static_cast<size_t>((p.kernel_taps + 1) * kChannelBlock) * sizeof(float));
+            float* bias = sums + p.kernel_taps * sums_tap;
+            memset(sums, 0, static_cast<size_t>((p.kernel_taps + 1) * sums_tap) * sizeof(float));
+            float* chains = call.grad_bias != nullptr ? bias : nullptr;
             const float* input = call.input + n * p.input_image;
-            if (channels_last) {
+            if (takes_strips(p)) {
+                add_strips(context, rows, input + first * p.input_pixels,
+                           grad + first * p.output_pixels, channels, sums, chains, bias + sums_tap);
+            } else if (in_lanes) {
                 add_rows(context, rows,
                          {input + first, grad + first, 0, 0, p.height.output, p.input_channels,
-                          channels, sums});
-            } else if (in_lanes) {
-                add_planes(context, rows, input + first * p.input_pixels,
-                           grad + first * p.output_pixels, channels, sums,
-                           call.grad_bias != nullptr ? bias : nullptr, bias + kChannelBlock);
+                          channels, sums, sums_tap, chains});
             } else {
                 add_rows(context, rows,
                          {input + first * p.input_pixels, grad + first * p.output_pixels, 0, 0,
-                          p.height.output, 1, channels, sums});
+                          p.height.output, 1, channels, sums, sums_tap, nullptr});
             }
             float* result = call.grad_weights + first * p.kernel_taps;
             if (in_lanes && overwrite) {
-                k.transpose(sums, kChannelBlock, result, p.kernel_taps, p.kernel_taps, channels);
+                k.transpose(sums, sums_tap, result, p.kernel_taps, p.kernel_taps, channels);
             } else {
                 for (int64_t i = 0; i < channels * p.kernel_taps; ++i) {
-                    const float* sum = sums + i % p.kernel_taps * kChannelBlock;
+                    const float* sum = sums + i % p.kernel_taps * sums_tap;
                     add_to(result + i, in_lanes ? sum[i / p.kernel_taps] : reduce(sum), overwrite);
                 }
             }
             if (call.grad_bias == nullptr) return;
-            if (channels_last) {
-                k.add_rows(grad + first, p.input_channels, p.output_pixels, channels, bias);
-            } else if (!in_lanes) {
+            if (!in_lanes) {
                 const float* plane = grad + first * p.output_pixels;
                 const int64_t whole = p.output_pixels / kVirtualLanes,
                               rest = p.output_pixels % kVirtualLanes;

@@ -5,6 +5,7 @@
 #include "kernels/columns-inl.h"
 #include "kernels/depthwise-inl.h"
 #include "kernels/depthwise_pixels-inl.h"
+#include "kernels/depthwise_walk-inl.h"
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/grouped-inl.h"
@@ -88,18 +89,26 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
                           Shape::kRowsTileVectors>(set);
     set.depthwise_channels_rows = DepthwiseTile<V>::kRows;
     if constexpr (V::kLanes > 1) {  // one lane gains nothing by tiles of its own: 150 KB
-        set.depthwise_channels[0] = {3, 3, 1, depthwise_channels<V, 3, 3, 1>};
-        set.depthwise_channels[1] = {3, 3, 2, depthwise_channels<V, 3, 3, 2>};
-        set.depthwise_channels[2] = {5, 5, 1, depthwise_channels<V, 5, 5, 1>};
-        set.depthwise_channels[3] = {5, 5, 2, depthwise_channels<V, 5, 5, 2>};
-        set.depthwise_channels[4] = {7, 7, 1, depthwise_channels<V, 7, 7, 1>};
-        set.depthwise_channels[5] = {7, 7, 2, depthwise_channels<V, 7, 7, 2>};
-        set.depthwise_channels[6] = {1, 1, 1, depthwise_channels<V, 1, 1, 1>};
-        set.depthwise_channels[7] = {1, 2, 1, depthwise_channels<V, 1, 2, 1>};
-        set.depthwise_channels[8] = {2, 1, 1, depthwise_channels<V, 2, 1, 1>};
-        set.depthwise_channels[9] = {2, 2, 1, depthwise_channels<V, 2, 2, 1>};
-        set.depthwise_channels[10] = {2, 3, 1, depthwise_channels<V, 2, 3, 1>};
-        set.depthwise_channels[11] = {3, 2, 1, depthwise_channels<V, 3, 2, 1>};
+        set.depthwise_channels[0] = {3, 3, 1, depthwise_channels<V, 3, 3, 1>, nullptr};
+        set.depthwise_channels[1] = {3, 3, 2, depthwise_channels<V, 3, 3, 2>, nullptr};
+        set.depthwise_channels[2] = {5, 5, 1, depthwise_channels<V, 5, 5, 1>, nullptr};
+        set.depthwise_channels[3] = {5, 5, 2, depthwise_channels<V, 5, 5, 2>, nullptr};
+        set.depthwise_channels[4] = {7, 7, 1, depthwise_channels<V, 7, 7, 1>, nullptr};
+        set.depthwise_channels[5] = {7, 7, 2, depthwise_channels<V, 7, 7, 2>, nullptr};
+        set.depthwise_channels[6] = {1, 1, 1, depthwise_channels<V, 1, 1, 1>, nullptr};
+        set.depthwise_channels[7] = {1, 2, 1, depthwise_channels<V, 1, 2, 1>, nullptr};
+        set.depthwise_channels[8] = {2, 1, 1, depthwise_channels<V, 2, 1, 1>, nullptr};
+        set.depthwise_channels[9] = {2, 2, 1, depthwise_channels<V, 2, 2, 1>, nullptr};
+        set.depthwise_channels[10] = {2, 3, 1, depthwise_channels<V, 2, 3, 1>, nullptr};
+        set.depthwise_channels[11] = {3, 2, 1, depthwise_channels<V, 3, 2, 1>, nullptr};
+    }
+    if constexpr (V::kLanes > 1 && V::kRegisters >= 32) {
+        set.depthwise_channels[0].walk = depthwise_walk<V, 3, 3, 1>;
+        set.depthwise_channels[1].walk = depthwise_walk<V, 3, 3, 2>;
+        set.depthwise_channels[6].walk = depthwise_walk<V, 1, 1, 1>;
+        set.depthwise_channels[7].walk = depthwise_walk<V, 1, 2, 1>;
+        set.depthwise_channels[8].walk = depthwise_walk<V, 2, 1, 1>;
+        set.depthwise_channels[9].walk = depthwise_walk<V, 2, 2, 1>;
     }
     set.depthwise_channels_any = depthwise_channels_any<V>;
     set.depthwise_plane = depthwise_pixels_list<V, true>();
@@ -111,11 +120,11 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.depthwise_weights_channels = depthwise_weights_channels<V>;
     set.depthwise_weights_pixels = depthwise_weights_pixels<V>;
     if constexpr (V::kLanes > 1) {
-        set.depthwise_weights_row[0] = {3, 1, depthwise_weights_row<V, 3, 1>};
-        set.depthwise_weights_row[1] = {3, 2, depthwise_weights_row<V, 3, 2>};
-        set.depthwise_weights_row[2] = {5, 1, depthwise_weights_row<V, 5, 1>};
-        set.depthwise_weights_row[3] = {5, 2, depthwise_weights_row<V, 5, 2>};
-        set.depthwise_weights_row[4] = {7, 1, depthwise_weights_row<V, 7, 1>};
+        set.depthwise_weights_row[0] = depthwise_weights_rows<V, 3, 1>();
+        set.depthwise_weights_row[1] = depthwise_weights_rows<V, 3, 2>();
+        set.depthwise_weights_row[2] = depthwise_weights_rows<V, 5, 1>();
+        set.depthwise_weights_row[3] = depthwise_weights_rows<V, 5, 2>();
+        set.depthwise_weights_row[4] = depthwise_weights_rows<V, 7, 1>();
     }
     set.grouped_rows = GroupedTile<V>::kRows;
     set.grouped[0] = grouped_kernels<V, 2>();

@@ -136,6 +136,8 @@ struct DepthwiseArgs {
     ptrdiff_t out_row, out_column;
     int64_t channels;
     const float* init;  // `channels` values or null
+    // walk only: the first column lacks its first tap, the last one its last; the taps are all else.
+    bool left, right;
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
@@ -144,6 +146,7 @@ using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 struct DepthwiseChannels {
     int rows, columns, step;
     DepthwiseKernel kernel;
+    DepthwiseKernel walk;  // any number of rows; may be null
 };
 constexpr int kDepthwiseChannels = 12;
 
@@ -301,14 +304,21 @@ struct DepthwiseWeightsRowArgs {
     ptrdiff_t next_source, next_grad;
     const DepthwiseRun* runs;
     int run_count;
+    // Instead of runs, where not 0 and the kernel says that it takes them: a row in so many tiles of
+    // kDepthwiseWeightsPixels pixels and then so many of one less, with what reaches over its edges.
+    int64_t most_tiles, fewer_tiles;
+    bool left, right;
     int64_t channels;
     float* sums;
     ptrdiff_t sums_tap;
+    float* bias;  // a chain per channel of grad alone; may be null
 };
 
 // A kernel for this many taps of a row of the kernel and this distance of pixels.
+constexpr int kDepthwiseWeightsPixels = 4;
 struct DepthwiseWeightsRow {
     int taps, step;
+    bool takes_tiles;
     void (*kernel)(const DepthwiseWeightsRowArgs&);
 };
 constexpr int kDepthwiseWeightsRows = 5;
