@@ -18,6 +18,7 @@ constexpr void add_rows_tiles(KernelSet& set) {
     constexpr int kMost = TileShape<V>::rows_tile_rows(kVectors);
     if (kRows == kMost) set.rows_tile_rows[kVectors - 1] = kMost;
     set.rows_tile[kRows - 1][kVectors - 1] = rows_tile<V, kRows, kVectors>;
+    set.rows_run[kRows - 1][kVectors - 1] = rows_run<V, kRows, kVectors>;
     if constexpr (kRows > 1) {
         add_rows_tiles<V, kRows - 1, kVectors>(set);
     } else if constexpr (kVectors > 1) {

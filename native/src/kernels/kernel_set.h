@@ -37,10 +37,26 @@ struct RowsTileArgs {
     ptrdiff_t panel_tap;
     const float* init;  // null: zeros
     float* const* outputs;
-    int columns;  // valid ones; at most vectors * lanes
+    int columns;  // valid ones, more than (vectors - 1) * lanes
     TileMode mode;
 };
 using RowsTile = void (*)(const RowsTileArgs&);
+
+// Tiles one after the other whose rows lie at constant steps, one tap. No pointers to make and no call for
+// each tile: 64 channels at 56 x 56 gained 8 points of peak.
+struct RowsRunArgs {
+    const float* source;
+    ptrdiff_t source_step;  // from one row to the next
+    int64_t depth;
+    const float* panel;
+    const float* init;  // null: zeros
+    float* out;
+    ptrdiff_t out_step;
+    int64_t tiles;
+    int columns;  // valid ones, more than (vectors - 1) * lanes
+    TileMode mode;
+};
+using RowsRun = void (*)(const RowsRunArgs&);
 
 // rows x columns outputs, columns in lanes, both operands walked by constant steps:
 //   out[i][j] = init[i] + sum over z, y, x of a[z,y,x][i] * b[z,y,x][j]
@@ -270,6 +286,7 @@ struct KernelSet {
 
     int rows_tile_vectors, rows_tile_rows[kMaxTileVectors];  // [vectors - 1]
     RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];       // [rows - 1][vectors - 1]
+    RowsRun rows_run[kMaxTileRows][kMaxTileVectors];
 
     int packed_tile_rows, packed_tile_vectors;
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
