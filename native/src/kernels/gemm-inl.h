@@ -215,6 +215,54 @@ void packed_tile(const PackedTileArgs& t) {
     }
 }
 
+template <class V, int kRows, int kVectors>
+void packed_run(const PackedRunArgs& t) {
+    const ptrdiff_t b_x = t.b_x, out_row = t.out_row;
+    const float *init = t.init, *start = t.b;
+    float* out = t.out;
+    const int64_t depth = t.x;
+    const TileMode mode = t.mode;
+    for (int64_t tile = t.tiles; tile > 0;
+         --tile, start += kVectors * V::kLanes, out += kVectors * V::kLanes) {
+        Accumulators<V, kRows, kVectors> acc;
+#pragma GCC unroll 12
+        for (int i = 0; i < kRows; ++i) {
+            if (mode == TileMode::kContinue) {
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v)
+                    acc.at[i][v] = V::load(out + i * out_row + v * V::kLanes);
+            } else {
+                const typename V::Reg value = init != nullptr ? V::broadcast(init + i) : V::zero();
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) acc.at[i][v] = value;
+            }
+        }
+        const float *a = t.a, *row = start;
+#pragma GCC unroll 1
+        for (int64_t x = 0; x < depth; ++x, a += kRows, row += b_x) {
+            typename V::Reg b[kVectors];
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) {
+                b[v] = V::load(row + v * V::kLanes);
+                V::pin(b[v]);
+            }
+#pragma GCC unroll 12
+            for (int i = 0; i < kRows; ++i) {
+                const typename V::Reg broadcast = V::broadcast(a + i);
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v)
+                    acc.at[i][v] = V::fma(broadcast, b[v], acc.at[i][v]);
+            }
+        }
+#pragma GCC unroll 12
+        for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v)
+                V::store(out + i * out_row + v * V::kLanes, acc.at[i][v]);
+        }
+    }
+}
+
 // Eight chains, one per tile, hide the latency that a single column would wait for.
 template <class V>
 void packed_column(const ColumnArgs& t) {

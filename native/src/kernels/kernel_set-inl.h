@@ -29,6 +29,7 @@ constexpr void add_rows_tiles(KernelSet& set) {
 template <class V, int kRows, int kVectors>
 constexpr void add_packed_tiles(KernelSet& set) {
     set.packed_tile[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, false>;
+    set.packed_run[kRows - 1][kVectors - 1] = packed_run<V, kRows, kVectors>;
     set.packed_tile_partial[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, true>;
     if constexpr (kVectors > 1) {
         add_packed_tiles<V, kRows, kVectors - 1>(set);
