@@ -330,6 +330,7 @@ private:
         args.out_step = pixels.result_step();
         args.columns = static_cast<int>(block.columns);
         args.mode = block.from > 0 ? TileMode::kContinue : TileMode::kStore;
+        args.ahead = far_;
         const int64_t tiles = ceil_div(run, most);
         for (int64_t row = 0; row < part.region.pixels() / run; ++row) {
             args.source = pixels.source_row(row);
@@ -406,6 +407,8 @@ private:
     const ProducedBlocks blocks_;
     const Slot slot_;
     const bool planes_, planes_epilogue_, parted_y_, parted_x_;
+    // Images that L2 does not hold and the hardware alone does not fetch in time.
+    const bool far_ = !planes_ && g_.source_image + g_.result_image > kFarFloats;
     const bool reads_padding_ = reaches_out(g_.y) || reaches_out(g_.x);
     const int64_t depth_ = depth_block(g_), pitch_ = strip_pitch(g_);
     const int64_t width_ = block_width(context_),

@@ -204,6 +204,10 @@ private:
 
     void multiply_run(const Task& task, const Step& step, int64_t from, int64_t depth,
                       int64_t pixels) const {
+        // The first produced channels' pass asks for the next block of pixels, within the plane.
+        const int64_t last = (task.source - call_.source) % plane_ + 2 * pixels;
+        const ptrdiff_t ahead =
+            far_ && step.from == tiles_.first(task.first_tile) && last <= plane_ ? pixels : 0;
         const PackedRunArgs args = {step.weights,
                                     task.source + from * plane_,
                                     plane_,
@@ -212,7 +216,8 @@ private:
                                     task.result + step.from * plane_,
                                     plane_,
                                     pixels / tile_pixels(),
-                                    from == 0 ? TileMode::kStore : TileMode::kContinue};
+                                    from == 0 ? TileMode::kStore : TileMode::kContinue,
+                                    ahead};
         k_.packed_run[step.rows - 1][k_.packed_tile_vectors - 1](args);
     }
 
@@ -268,6 +273,7 @@ private:
     const GatherCall& call_;
     const Tiles tiles_;
     const int64_t plane_ = g_.problem.input_pixels;
+    const bool far_ = g_.source_image + g_.result_image > kFarFloats;
 };
 
 void forward(const Context& context, const ForwardCall& call, const Workspace&,

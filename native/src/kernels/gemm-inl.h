@@ -133,6 +133,7 @@ void rows_run(const RowsRunArgs& t) {
     float* out = t.out;
     const int64_t depth = t.depth;
     const int columns = t.columns;
+    const bool ahead = t.ahead;
     const TileMode mode = t.mode;
     for (int64_t tile = t.tiles; tile > 0;
          --tile, start += kRows * source_step, out += kRows * out_step) {
@@ -142,6 +143,19 @@ void rows_run(const RowsRunArgs& t) {
         const float* source[kPointers];
 #pragma GCC unroll 4
         for (int i = 0; i < kPointers; ++i) source[i] = start + i * kShare * source_step;
+        if (ahead && tile > 1) {
+            for (int64_t k = 0; k < depth; k += kVirtualLanes) {
+#pragma GCC unroll 12
+                for (int i = 0; i < kRows; ++i)
+                    __builtin_prefetch(start + (kRows + i) * source_step + k);
+            }
+#pragma GCC unroll 12
+            for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v)
+                    __builtin_prefetch(out + (kRows + i) * out_step + v * V::kLanes, 1);
+            }
+        }
         const float* panel = t.panel;
 #pragma GCC unroll 1
         for (int64_t k = 0; k < depth; ++k, panel += kVectors * V::kLanes) {
@@ -217,7 +231,7 @@ void packed_tile(const PackedTileArgs& t) {
 
 template <class V, int kRows, int kVectors>
 void packed_run(const PackedRunArgs& t) {
-    const ptrdiff_t b_x = t.b_x, out_row = t.out_row;
+    const ptrdiff_t b_x = t.b_x, out_row = t.out_row, ahead = t.ahead;
     const float *init = t.init, *start = t.b;
     float* out = t.out;
     const int64_t depth = t.x;
@@ -241,6 +255,10 @@ void packed_run(const PackedRunArgs& t) {
 #pragma GCC unroll 1
         for (int64_t x = 0; x < depth; ++x, a += kRows, row += b_x) {
             typename V::Reg b[kVectors];
+            if (ahead != 0) {
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) __builtin_prefetch(row + ahead + v * V::kLanes);
+            }
 #pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) {
                 b[v] = V::load(row + v * V::kLanes);

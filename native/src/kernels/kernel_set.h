@@ -55,6 +55,7 @@ struct RowsRunArgs {
     int64_t tiles;
     int columns;  // valid ones, more than (vectors - 1) * lanes
     TileMode mode;
+    bool ahead;  // ask for the next tile's lines: 128 channels at 147 x 147 from 64 to 83 % of peak
 };
 using RowsRun = void (*)(const RowsRunArgs&);
 
@@ -86,7 +87,8 @@ struct PackedRunArgs {
     float* out;
     ptrdiff_t out_row;
     int64_t tiles;
-    TileMode mode;  // kStore or kContinue
+    TileMode mode;    // kStore or kContinue
+    ptrdiff_t ahead;  // ask for b's lines so far ahead; 0: do not
 };
 using PackedRun = void (*)(const PackedRunArgs&);
 
