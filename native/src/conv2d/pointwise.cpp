@@ -28,9 +28,10 @@ const char* declines(const Problem& p, nconv_pass) {
     return nullptr;
 }
 
-// A small plane is short of whole tiles, and gemm's transposing is little beside many channels. On one and two
-// threads 512 channels to 2048 at 7 x 7 run at 86 and 84 % of peak here and at 96 and 91 there, 1536 to 2048 at
-// 10 x 10 at 60 and 67, and 86 and 94. With fewer produced channels two threads would both transpose them all.
+// A small plane is short of whole tiles, and gemm's transposing is little beside many channels. On one
+// and two threads 512 channels to 2048 at 7 x 7 run at 86 and 84 % of peak here and at 96 and 91 there,
+// 1536 to 2048 at 10 x 10 at 60 and 67, and 86 and 94. With fewer produced channels two threads would
+// both transpose them all.
 const char* yields(const Problem& p, nconv_pass pass) {
     constexpr int64_t kFewPixels = 196, kManyReduced = 256, kManyProduced = 512;
     const bool forward = pass == NCONV_PASS_FORWARD;
