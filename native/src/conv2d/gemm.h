@@ -7,6 +7,9 @@
 
 namespace nconv {
 
+// Images of more floats, source and result, come from L3's far end or from memory: their lines are asked for.
+constexpr int64_t kFarFloats = 2 * 1024 * 1024;
+
 // Produced channels of a block: a register tile's.
 inline int64_t block_width(const Context& context) {
     return static_cast<int64_t>(context.kernels->rows_tile_vectors) * context.kernels->lanes;

@@ -11,167 +11,15 @@
 #include "conv2d/balance.h"
 #include "conv2d/gemm.h"
 #include "conv2d/gemm_regions.h"
+#include "conv2d/gemm_tiles.h"
 
 namespace nconv {
 namespace {
 
 // Taps whose panel is kept in L2 while the pixels of a task pass by.
 constexpr int64_t kPanelBytes = 512 * 1024;
-constexpr int64_t kMaxTableTaps = 64;
-
-int64_t table_taps(const Context& context, const Gather& g) {
-    const int64_t bytes = g.reduced * block_width(context) * static_cast<int64_t>(sizeof(float));
-    return min_of(kMaxTableTaps, max_of(1, kPanelBytes / bytes));
-}
-
-// A task's memory: the zero row, the table of sources, the results' pointers, and in NCHW the strip and
-// the stage.
-struct Slot {
-    Slot(const Context& context, const Gather& g, char* memory = nullptr) {
-        const Regions regions = largest_regions(g);
-        const int64_t pixels = regions.rows * regions.columns, depth = depth_block(g);
-        const auto take = [&](CheckedSize count, int64_t size) {
-            char* at = memory != nullptr ? memory + bytes.value() : nullptr;
-            bytes = bytes + count * size + 64;
-            if (bytes.valid()) bytes = bytes.value() / 64 * 64;
-            return at;
-        };
-        zeros = reinterpret_cast<float*>(take(depth, sizeof(float)));
-        sources = reinterpret_cast<const float**>(
-            take(CheckedSize(table_taps(context, g)) * pixels, sizeof(float*)));
-        results = reinterpret_cast<float**>(take(pixels, sizeof(float*)));
-        table_pitch = pixels;
-        if (g.problem.channels_last()) return;
-        strip = reinterpret_cast<float*>(
-            take(CheckedSize(strip_pixels(g)) * strip_pitch(g), sizeof(float)));
-        stage = reinterpret_cast<float*>(
-            take(CheckedSize(pixels) * g.phases() * block_width(context), sizeof(float)));
-    }
-    CheckedSize bytes = 0;
-    float* zeros;
-    const float** sources;
-    float** results;
-    int64_t table_pitch;
-    float *strip = nullptr, *stage = nullptr;
-};
-
-// Pixels with their channels side by side: an NHWC image, a strip or a stage.
-template <class Float>
-struct Pixels {
-    Float* at(int64_t row, int64_t column) const {
-        return data + (row - y) / spacing * row_pitch + (column - x) * pixel_pitch;
-    }
-    Float* data;
-    int64_t y, x, spacing;  // the first pixel, and from one row to the next
-    int64_t row_pitch, pixel_pitch;
-};
-
-// One block of produced and one of reduced channels of a task.
-struct Block {
-    Rectangle region;  // of the phases' grid
-    Pixels<const float> source;
-    Pixels<float> result;
-    const float* packed;       // of the group
-    const float* bias;         // of the block, or null
-    const Epilogue* epilogue;  // null: nothing follows, or not before the planes are stored
-    int64_t e0, columns;       // produced channels
-    int64_t from, depth;       // reduced channels
-    bool parted_y, parted_x;   // by the taps that read inside the source
-};
-
-// Calls body(i, y, x) for the first pixel of each row of the region, its i-th.
-template <class Body>
-void for_each_row(const Rectangle& region, const Body& body) {
-    for (int64_t row = 0; row < region.rows; ++row)
-        body(row * region.columns, region.y + row, region.x);
-}
-
-void fill_results(const Gather& g, const Block& block, const Rectangle& region, int64_t phase_y,
-                  int64_t phase_x, float** results) {
-    const int64_t step = g.x.result_step() * block.result.pixel_pitch;
-    for_each_row(region, [&](int64_t i, int64_t y, int64_t x) {
-        float* p =
-            block.result.at(y * g.y.result_step() + phase_y, x * g.x.result_step() + phase_x);
-        for (int64_t k = 0; k < region.columns; ++k, p += step) results[i + k] = p;
-    });
-}
-
-void fill_sources(const Gather& g, const Block& block, const Rectangle& region, Tap ty, Tap tx,
-                  const float* zeros, const float** sources) {
-    const int64_t columns = region.columns, step = g.x.source_step();
-    for_each_row(region, [&](int64_t i, int64_t y, int64_t x) {
-        const int64_t row = y * g.y.source_step() + ty.offset;
-        const bool row_inside = row >= 0 && row < g.y.source_extent();
-        int64_t column = x * step + tx.offset;
-        const float* p = block.source.at(row, column);
-        for (int64_t k = 0; k < columns;
-             ++k, column += step, p += step * block.source.pixel_pitch) {
-            const bool inside = row_inside && column >= 0 && column < g.x.source_extent();
-            sources[i + k] = inside ? p : zeros;
-        }
-    });
-}
-
-// A part of a phase whose pixels all read inside the source by the same taps.
-struct Part {
-    int64_t phase;
-    Rectangle region;
-    TapRange taps_y, taps_x;
-};
-
-void multiply_part(const Context& context, const Gather& g, const Block& block, const Part& part,
-                   const Slot& slot) {
-    const KernelSet& k = *context.kernels;
-    const int64_t phase_y = part.phase / g.x.phases(), phase_x = part.phase % g.x.phases();
-    fill_results(g, block, part.region, phase_y, phase_x, slot.results);
-
-    const int64_t taps_x = g.x.tap_count(phase_x), taps = g.tap_count(part.phase);
-    const int64_t step = table_taps(context, g), stored = round_up(block.columns, k.lanes);
-    const int vectors = static_cast<int>(stored / k.lanes);
-    const int64_t padded = round_up(g.produced, k.lanes), pixels = part.region.pixels();
-    const float* panel = block.packed +
-                         g.reduced * (g.taps_before(part.phase) * padded + taps * block.e0) +
-                         block.from * stored;
-    const int64_t tiles = ceil_div(pixels, k.rows_tile_rows[vectors - 1]);
-    const bool whole = block.from + block.depth == g.reduced;
-    // Rows of taps lie one after the other; a part of each is a run of its own.
-    const bool rows_whole = part.taps_x.count == taps_x;
-    const int64_t runs = rows_whole ? 1 : max_of(1, part.taps_y.count);
-    const int64_t run_taps = part.taps_x.count * (rows_whole ? part.taps_y.count : 1);
-    bool started = block.from > 0;
-    for (int64_t run = 0; run < runs; ++run) {
-        int64_t first = (part.taps_y.first + run) * taps_x + part.taps_x.first;
-        const int64_t end = part.taps_y.count > 0 ? first + run_taps : first;
-        do {
-            const int64_t count = min_of(step, end - first);
-            for (int64_t t = 0; t < count; ++t) {
-                fill_sources(g, block, part.region, g.y.tap(phase_y, (first + t) / taps_x),
-                             g.x.tap(phase_x, (first + t) % taps_x), slot.zeros,
-                             slot.sources + t * slot.table_pitch);
-            }
-            const bool last = run + 1 == runs && first + count >= end;
-            for_each_share(pixels, tiles, [&](int64_t from, int64_t rows) {
-                const RowsTileArgs args = {slot.sources + from,
-                                           slot.table_pitch,
-                                           count,
-                                           block.depth,
-                                           panel + first * g.reduced * stored,
-                                           g.reduced * stored,
-                                           block.bias,
-                                           slot.results + from,
-                                           static_cast<int>(block.columns),
-                                           started ? TileMode::kContinue : TileMode::kStore};
-                k.rows_tile[rows - 1][vectors - 1](args);
-                if (last && whole && block.epilogue != nullptr) {
-                    block.epilogue->apply(slot.results + from, static_cast<int>(rows),
-                                          block.columns);
-                }
-            });
-            started = true;
-            first += count;
-        } while (first < end);
-    }
-}
+// Tiles of a run before an epilogue finishes them in L1.
+constexpr int64_t kTilesFinished = 4;
 
 // The taps of `at` and the end of the places up to `end` that have the same.
 TapRange same_taps(const Window& axis, bool parted, int64_t phase, int64_t at, int64_t* end) {
@@ -183,24 +31,10 @@ TapRange same_taps(const Window& axis, bool parted, int64_t phase, int64_t at, i
     return taps;
 }
 
-void multiply_phase(const Context& context, const Gather& g, const Block& block, int64_t phase,
-                    const Slot& slot) {
-    const int64_t phase_y = phase / g.x.phases(), phase_x = phase % g.x.phases();
-    const Rectangle& r = block.region;
-    const int64_t end_y = min_of(r.y + r.rows, g.y.phase_size(phase_y));
-    const int64_t end_x = min_of(r.x + r.columns, g.x.phase_size(phase_x));
-    Part part;
-    part.phase = phase;
-    for (int64_t y = r.y, next_y; y < end_y; y = next_y) {
-        next_y = end_y;
-        part.taps_y = same_taps(g.y, block.parted_y, phase_y, y, &next_y);
-        for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
-            next_x = end_x;
-            part.taps_x = same_taps(g.x, block.parted_x, phase_x, x, &next_x);
-            part.region = {y, next_y - y, x, next_x - x};
-            multiply_part(context, g, block, part, slot);
-        }
-    }
+// Whether any tap of any phase may read padding.
+bool reaches_out(const Window& axis) {
+    const int64_t last = (axis.phase_size(0) - 1) * axis.source_step();
+    return axis.lowest_offset() < 0 || last + axis.highest_offset() >= axis.source_extent();
 }
 
 // How a call is cut into tasks: images, groups, regions and runs of blocks of produced channels. It may
@@ -278,17 +112,6 @@ private:
     const ProducedBlocks blocks_;
 };
 
-struct Task {
-    const float* source;       // the image, at the group's first reduced channel
-    float* result;             // the image, at the group's first produced channel
-    const float* packed;       // of the group
-    const float* bias;         // of the group, or null
-    const Epilogue* epilogue;  // or null
-    Rectangle region;
-    int64_t first_block, end_block;
-    bool parted_y, parted_x;
-};
-
 // Phases without a row in result_of(): zeros.
 bool skipped(const Gather& g, int64_t phase) {
     return g.y.result_spacing() > 1 && g.y.tap_count(phase / g.x.phases()) == 0;
@@ -309,67 +132,274 @@ void clear_skipped(const Gather& g, const Rectangle& region, int64_t channels, f
     }
 }
 
-void run_task(const Context& context, const Gather& g, const Task& task, const Slot& slot) {
-    const KernelSet& k = *context.kernels;
-    const ProducedBlocks blocks(context, g);
-    const int64_t width = block_width(context), depth = depth_block(g), pitch = strip_pitch(g);
-    const bool planes = !g.problem.channels_last();
-    const int64_t source_plane = g.y.source_extent() * g.x.source_extent();
-    const int64_t result_plane = g.y.result_extent() * g.x.result_extent();
-    memset(slot.zeros, 0, static_cast<size_t>(depth) * sizeof(float));
+// A task's memory: the zero row, and in NCHW the strip and the stage.
+struct Slot {
+    Slot(const Context& context, const Gather& g) {
+        const auto take = [&](CheckedSize floats) {
+            const int64_t at = bytes.valid() ? bytes.value() : 0;
+            bytes = bytes + floats * int64_t{sizeof(float)} + 64;
+            if (bytes.valid()) bytes = bytes.value() / 64 * 64;
+            return at;
+        };
+        take(depth_block(g));
+        if (g.problem.channels_last()) return;
+        const Regions regions = largest_regions(g);
+        strip_at = take(CheckedSize(strip_pixels(g)) * strip_pitch(g));
+        stage_at =
+            take(CheckedSize(regions.rows * regions.columns) * g.phases() * block_width(context));
+    }
+    CheckedSize bytes = 0;
+    int64_t strip_at = 0, stage_at = 0;
+};
 
-    Block block;
-    block.region = task.region;
-    block.packed = task.packed;
-    block.parted_y = task.parted_y;
-    block.parted_x = task.parted_x;
-    // A residual in NCHW is added to the planes, not transposed into a stage.
-    const bool planes_epilogue = planes && task.epilogue != nullptr && task.epilogue->in_output();
-    block.epilogue = planes_epilogue ? nullptr : task.epilogue;
-    const Rectangle source = source_of(g, task.region), result = result_of(g, task.region);
-    for (int64_t b = task.first_block; b < task.end_block; ++b) {
-        block.e0 = blocks.first(b);
-        block.columns = blocks.columns(b);
-        block.bias = task.bias != nullptr ? task.bias + block.e0 : nullptr;
-        if (planes) {
-            block.result = {slot.stage, result.y, result.x, result.spacing, result.columns * width,
-                            width};
+struct Task {
+    const float* source;  // the image, at the group's first reduced channel
+    float* result;        // the image, at the group's first produced channel
+    const float* packed;  // of the group
+    const float* bias;    // of the group, or null
+    Rectangle region;     // of the phases' grid
+    int64_t first_block, end_block;
+    float *zeros, *strip, *stage;
+};
+
+// One block of produced and one of reduced channels of a task.
+struct Block {
+    Pixels<const float> source;
+    Pixels<float> result;
+    const float* packed;       // of the group
+    const float* bias;         // of the block, or null
+    const float* zeros;        // what taps in padding read
+    const Epilogue* epilogue;  // null: nothing follows, or not before the planes are stored
+    int64_t e0, columns;       // produced channels
+    int64_t from, depth;       // reduced channels
+};
+
+class GemmGather {
+public:
+    GemmGather(const Context& context, const Gather& gather, const GatherCall& call)
+        : context_(context),
+          k_(*context.kernels),
+          g_(gather),
+          call_(call),
+          blocks_(context, gather),
+          slot_(context, gather),
+          planes_(!gather.problem.channels_last()),
+          // A residual in NCHW is added to the planes, not transposed into a stage.
+          planes_epilogue_(planes_ && call.epilogue != nullptr && call.epilogue->in_output()),
+          parted_y_(summed_taps(gather.y) < 1),
+          parted_x_(summed_taps(gather.x) < 1) {}
+
+    void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
+        const Cut cut(context_, g_, images, execution.threads);
+        const int64_t regions = cut.regions.count(), groups = g_.problem.groups,
+                      parts = cut.channel_parts;
+        const int64_t group_packed = g_.taps_before(g_.phases()) * g_.reduced * stored_channels_;
+        const int64_t source_group = g_.reduced * (planes_ ? source_plane_ : 1);
+        const int64_t result_group = g_.produced * (planes_ ? result_plane_ : 1);
+        // Weights that stay in L2 pass for each region, larger ones for all regions; a thread's run of tasks
+        // then reads part of the source or part of the weights.
+        const bool near = group_packed * int64_t{sizeof(float)} <= kPanelBytes;
+        parallel_for(execution, images * groups * parts * regions, [&](int64_t index, int slot) {
+            const int64_t part = near ? index % parts : index / regions % parts;
+            const int64_t region = near ? index / parts % regions : index % regions;
+            const int64_t group = index / (regions * parts) % groups;
+            const int64_t image = index / (regions * parts * groups);
+            Task task;
+            task.region = cut.regions.at(g_, region);
+            task.first_block = share_start(cut.channel_blocks, parts, part);
+            task.end_block = share_start(cut.channel_blocks, parts, part + 1);
+            task.source = call_.source + image * g_.source_image + group * source_group;
+            task.result = call_.result + image * g_.result_image + group * result_group;
+            task.packed = call_.packed + group * group_packed;
+            task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
+            char* memory = workspace.slot(slot);
+            task.zeros = reinterpret_cast<float*>(memory);
+            task.strip = reinterpret_cast<float*>(memory + slot_.strip_at);
+            task.stage = reinterpret_cast<float*>(memory + slot_.stage_at);
+            run_task(task);
+        });
+    }
+
+private:
+    void run_task(const Task& task) const {
+        if (reads_padding_) memset(task.zeros, 0, static_cast<size_t>(depth_) * sizeof(float));
+        Block block;
+        block.packed = task.packed;
+        block.zeros = task.zeros;
+        block.epilogue = planes_epilogue_ ? nullptr : call_.epilogue;
+        Rectangle source, result;
+        if (planes_) {
+            source = source_of(g_, task.region);
+            result = result_of(g_, task.region);
+            block.source = {task.strip, source.y, source.x, source.spacing, source.columns * pitch_,
+                            pitch_};
+            block.result = {task.stage, result.y, result.x, result.spacing, result.columns * width_,
+                            width_};
         } else {
-            const int64_t channels = g.result_channels();
-            block.result = {task.result + block.e0,         0,       0, 1,
-                            g.x.result_extent() * channels, channels};
+            const int64_t read = g_.source_channels(), written = g_.result_channels();
+            block.source = {task.source, 0, 0, 1, g_.x.source_extent() * read, read};
+            block.result = {task.result, 0, 0, 1, g_.x.result_extent() * written, written};
         }
-        for (block.from = 0; block.from < g.reduced; block.from += depth) {
-            block.depth = min_of(depth, g.reduced - block.from);
-            if (planes) {
-                block.source = {
-                    slot.strip, source.y, source.x, source.spacing, source.columns * pitch, pitch};
-                if (b == task.first_block || depth < g.reduced) {
-                    load_strip(k, task.source + block.from * source_plane, source_plane,
-                               g.x.source_extent(), source, block.depth, slot.strip, pitch);
+        for (int64_t b = task.first_block; b < task.end_block; ++b) {
+            block.e0 = blocks_.first(b);
+            block.columns = blocks_.columns(b);
+            block.bias = task.bias != nullptr ? task.bias + block.e0 : nullptr;
+            if (!planes_) block.result.data = task.result + block.e0;
+            for (block.from = 0; block.from < g_.reduced; block.from += depth_) {
+                block.depth = min_of(depth_, g_.reduced - block.from);
+                if (!planes_) {
+                    block.source.data = task.source + block.from;
+                } else if (b == task.first_block || depth_ < g_.reduced) {
+                    load_strip(k_, task.source + block.from * source_plane_, source_plane_,
+                               g_.x.source_extent(), source, block.depth, task.strip, pitch_);
                 }
-            } else {
-                const int64_t channels = g.source_channels();
-                block.source = {task.source + block.from,       0,       0, 1,
-                                g.x.source_extent() * channels, channels};
+                for (int64_t phase = 0; phase < g_.phases(); ++phase) {
+                    if (planes_ && skipped(g_, phase)) continue;
+                    multiply_phase(task.region, block, phase);
+                }
             }
-            for (int64_t phase = 0; phase < g.phases(); ++phase) {
-                if (planes && skipped(g, phase)) continue;
-                multiply_phase(context, g, block, phase, slot);
-            }
+            if (planes_) store_planes(task, block, result, task.stage);
         }
-        if (planes) {
-            float* to = task.result + block.e0 * result_plane;
-            store_strip(k, slot.stage, width, result, block.columns, to, result_plane,
-                        g.x.result_extent());
-            clear_skipped(g, task.region, block.columns, to, result_plane);
-            if (planes_epilogue) {
-                finish_planes(*task.epilogue, result, block.columns, to, result_plane,
-                              g.x.result_extent());
+    }
+
+    void store_planes(const Task& task, const Block& block, const Rectangle& result,
+                      const float* stage) const {
+        float* to = task.result + block.e0 * result_plane_;
+        const int64_t row = g_.x.result_extent();
+        store_strip(k_, stage, width_, result, block.columns, to, result_plane_, row);
+        clear_skipped(g_, task.region, block.columns, to, result_plane_);
+        if (planes_epilogue_)
+            finish_planes(*call_.epilogue, result, block.columns, to, result_plane_, row);
+    }
+
+    void multiply_phase(const Rectangle& r, const Block& block, int64_t phase) const {
+        Part part;
+        part.phase_y = phase / g_.x.phases();
+        part.phase_x = phase % g_.x.phases();
+        const float* panel = block.packed +
+                             g_.reduced * (g_.taps_before(phase) * stored_channels_ +
+                                           g_.tap_count(phase) * block.e0) +
+                             block.from * round_up(block.columns, k_.lanes);
+        const int64_t end_y = min_of(r.y + r.rows, g_.y.phase_size(part.phase_y));
+        const int64_t end_x = min_of(r.x + r.columns, g_.x.phase_size(part.phase_x));
+        for (int64_t y = r.y, next_y; y < end_y; y = next_y) {
+            next_y = end_y;
+            part.taps_y = same_taps(g_.y, parted_y_, part.phase_y, y, &next_y);
+            for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
+                next_x = end_x;
+                part.taps_x = same_taps(g_.x, parted_x_, part.phase_x, x, &next_x);
+                part.region = {y, next_y - y, x, next_x - x};
+                multiply_part(block, part, panel);
             }
         }
     }
-}
+
+    // A part of one tap without padding, as a 1 x 1 kernel has: false if it is something else.
+    bool multiply_run(const Block& block, const Part& part, const float* panel) const {
+        const TilePixels pixels(g_, part, block.source, block.result);
+        const int64_t run = pixels.run();
+        if (run == 0) return false;
+        const int64_t stored = round_up(block.columns, k_.lanes);
+        const int64_t vectors = stored / k_.lanes, most = k_.rows_tile_rows[vectors - 1];
+        const int64_t tap = part.taps_y.first * g_.x.tap_count(part.phase_x) + part.taps_x.first;
+        const bool whole = block.from + block.depth == g_.reduced;
+        const Epilogue* epilogue = whole ? block.epilogue : nullptr;
+        RowsRunArgs args;
+        args.source_step = pixels.source_step();
+        args.depth = block.depth;
+        args.panel = panel + tap * g_.reduced * stored;
+        args.init = block.bias;
+        args.out_step = pixels.result_step();
+        args.columns = static_cast<int>(block.columns);
+        args.mode = block.from > 0 ? TileMode::kContinue : TileMode::kStore;
+        args.ahead = far_;
+        const int64_t tiles = ceil_div(run, most);
+        for (int64_t row = 0; row < part.region.pixels() / run; ++row) {
+            args.source = pixels.source_row(row);
+            args.out = pixels.result_row(row);
+            const int64_t at_once = epilogue != nullptr ? kTilesFinished : tiles;
+            for (int64_t tile = 0, end; tile < tiles; tile = end) {
+                // Larger tiles come first.
+                const int64_t rows = run / tiles + (tile < run % tiles ? 1 : 0);
+                end = min_of(tile < run % tiles ? run % tiles : tiles, tile + at_once);
+                args.tiles = end - tile;
+                k_.rows_run[rows - 1][vectors - 1](args);
+                if (epilogue != nullptr) finish_run(*epilogue, args, rows * args.tiles);
+                args.source += rows * args.tiles * args.source_step;
+                args.out += rows * args.tiles * args.out_step;
+            }
+        }
+        return true;
+    }
+
+    static void finish_run(const Epilogue& epilogue, const RowsRunArgs& args, int64_t rows) {
+        float* results[kTilesFinished * kMaxTileRows];
+        for (int64_t i = 0; i < rows; ++i) results[i] = args.out + i * args.out_step;
+        epilogue.apply(results, static_cast<int>(rows), args.columns);
+    }
+
+    void multiply_part(const Block& block, const Part& part, const float* panel) const {
+        const int64_t stored = round_up(block.columns, k_.lanes);
+        if (multiply_run(block, part, panel)) return;
+        const float* table[kMaxTableTaps * kMaxTileRows];
+        RowsTileArgs args;
+        args.sources = table;
+        args.source_pitch = kMaxTileRows;
+        args.depth = block.depth;
+        args.panel_tap = g_.reduced * stored;
+        args.init = block.bias;
+        args.columns = static_cast<int>(block.columns);
+        args.mode = block.from > 0 ? TileMode::kContinue : TileMode::kStore;
+        const int vectors = static_cast<int>(stored / k_.lanes);
+
+        const int64_t pixels = part.region.pixels();
+        const int64_t tiles = ceil_div(pixels, k_.rows_tile_rows[vectors - 1]);
+        // A row of taps follows the one before; a part of each is a run of its own.
+        const int64_t row_taps = g_.x.tap_count(part.phase_x), columns = part.taps_x.count;
+        const int64_t taps = part.taps_y.count * columns;
+        int64_t first = 0;
+        do {
+            const int64_t row = columns > 0 ? first / columns : 0;
+            const int64_t end = columns == row_taps ? taps : min_of(taps, (row + 1) * columns);
+            args.taps = min_of(table_taps_, end - first);
+            args.panel = panel + ((part.taps_y.first + row) * row_taps + part.taps_x.first + first -
+                                  row * columns) *
+                                     args.panel_tap;
+            const bool last = first + args.taps >= taps && block.from + block.depth == g_.reduced;
+            const Epilogue* epilogue = last ? block.epilogue : nullptr;
+            TilePixels tile(g_, part, block.source, block.result);
+            args.outputs = tile.results();
+            for_each_share(pixels, tiles, [&](int64_t, int64_t rows) {
+                tile.advance(static_cast<int>(rows));
+                if (args.taps > 0) tile.fill(first, args.taps, block.zeros, table);
+                k_.rows_tile[rows - 1][vectors - 1](args);
+                if (epilogue != nullptr) {
+                    epilogue->apply(tile.results(), static_cast<int>(rows), block.columns);
+                }
+            });
+            args.mode = TileMode::kContinue;
+            first += args.taps;
+        } while (first < taps);
+    }
+
+    const Context& context_;
+    const KernelSet& k_;
+    const Gather& g_;
+    const GatherCall& call_;
+    const ProducedBlocks blocks_;
+    const Slot slot_;
+    const bool planes_, planes_epilogue_, parted_y_, parted_x_;
+    // Images that L2 does not hold and the hardware alone does not fetch in time.
+    const bool far_ = !planes_ && g_.source_image + g_.result_image > kFarFloats;
+    const bool reads_padding_ = reaches_out(g_.y) || reaches_out(g_.x);
+    const int64_t depth_ = depth_block(g_), pitch_ = strip_pitch(g_);
+    const int64_t width_ = block_width(context_),
+                  stored_channels_ = round_up(g_.produced, k_.lanes);
+    const int64_t table_taps_ = min_of(
+        kMaxTableTaps, max_of(1, kPanelBytes / (g_.reduced * width_ * int64_t{sizeof(float)})));
+    const int64_t source_plane_ = g_.y.source_extent() * g_.x.source_extent();
+    const int64_t result_plane_ = g_.y.result_extent() * g_.x.result_extent();
+};
 
 }  // namespace
 
@@ -400,36 +430,7 @@ WorkspaceSize gemm_gather_workspace(const Context& context, const Gather& g) {
 
 void gemm_gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
                  const Workspace& workspace, const Execution& execution) {
-    const Cut cut(context, g, images, execution.threads);
-    const int64_t regions = cut.regions.count(), groups = g.problem.groups,
-                  parts = cut.channel_parts;
-    const int64_t group_packed =
-        g.taps_before(g.phases()) * g.reduced * round_up(g.produced, context.kernels->lanes);
-    const bool planes = !g.problem.channels_last();
-    const int64_t source_plane = planes ? g.y.source_extent() * g.x.source_extent() : 1;
-    const int64_t result_plane = planes ? g.y.result_extent() * g.x.result_extent() : 1;
-    // Weights that stay in L2 pass for each region, larger ones for all regions; a thread's run of tasks then
-    // reads part of the source or part of the weights.
-    const bool near = group_packed * int64_t{sizeof(float)} <= kPanelBytes;
-    const bool parted_y = summed_taps(g.y) < 1, parted_x = summed_taps(g.x) < 1;
-    parallel_for(execution, images * groups * parts * regions, [&](int64_t index, int slot) {
-        const int64_t part = near ? index % parts : index / regions % parts;
-        const int64_t region = near ? index / parts % regions : index % regions;
-        const int64_t group = index / (regions * parts) % groups;
-        const int64_t image = index / (regions * parts * groups);
-        Task task;
-        task.region = cut.regions.at(g, region);
-        task.first_block = share_start(cut.channel_blocks, parts, part);
-        task.end_block = share_start(cut.channel_blocks, parts, part + 1);
-        task.source = call.source + image * g.source_image + group * g.reduced * source_plane;
-        task.result = call.result + image * g.result_image + group * g.produced * result_plane;
-        task.packed = call.packed + group * group_packed;
-        task.bias = call.bias != nullptr ? call.bias + group * g.produced : nullptr;
-        task.epilogue = call.epilogue;
-        task.parted_y = parted_y;
-        task.parted_x = parted_x;
-        run_task(context, g, task, Slot(context, g, workspace.slot(slot)));
-    });
+    GemmGather(context, g, call).run(images, workspace, execution);
 }
 
 }  // namespace nconv

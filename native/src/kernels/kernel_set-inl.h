@@ -22,6 +22,7 @@ constexpr void add_rows_tiles(KernelSet& set) {
     constexpr int kMost = TileShape<V>::rows_tile_rows(kVectors);
     if (kRows == kMost) set.rows_tile_rows[kVectors - 1] = kMost;
     set.rows_tile[kRows - 1][kVectors - 1] = rows_tile<V, kRows, kVectors>;
+    set.rows_run[kRows - 1][kVectors - 1] = rows_run<V, kRows, kVectors>;
     if constexpr (kRows > 1) {
         add_rows_tiles<V, kRows - 1, kVectors>(set);
     } else if constexpr (kVectors > 1) {
@@ -32,6 +33,7 @@ constexpr void add_rows_tiles(KernelSet& set) {
 template <class V, int kRows, int kVectors>
 constexpr void add_packed_tiles(KernelSet& set) {
     set.packed_tile[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, false>;
+    set.packed_run[kRows - 1][kVectors - 1] = packed_run<V, kRows, kVectors>;
     set.packed_tile_partial[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, true>;
     if constexpr (kVectors > 1) {
         add_packed_tiles<V, kRows, kVectors - 1>(set);
