@@ -74,10 +74,10 @@ struct Algorithm {
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-extern const Algorithm kDepthwise, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
+extern const Algorithm kDepthwise, kOuter, kPointwise, kWinograd2x2, kWinograd4x4, kWinograd5x5,
     kWinograd6x6, kNarrow, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 9;
+constexpr int kAlgorithmCount = 10;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

@@ -4,6 +4,7 @@ namespace nconv {
 
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kDepthwise,
+    &kOuter,
     &kPointwise,
     &kWinograd6x6,
     &kWinograd5x5,

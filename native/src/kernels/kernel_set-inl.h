@@ -7,6 +7,7 @@
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/kernel_set.h"
+#include "kernels/outer-inl.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
 #include "kernels/winograd_weights-inl.h"
@@ -33,6 +34,19 @@ constexpr void add_packed_tiles(KernelSet& set) {
         add_packed_tiles<V, kRows, kVectors - 1>(set);
     } else if constexpr (kRows > 1) {
         add_packed_tiles<V, kRows - 1, TileShape<V>::kPackedTileVectors>(set);
+    }
+}
+
+template <class V, int kRows, int kVectors>
+constexpr void add_outer_tiles(KernelSet& set) {
+    constexpr int kMost = OuterShape<V>::rows(kVectors);
+    if (kRows == kMost) set.outer_rows[kVectors - 1] = kMost;
+    set.outer_tile[kRows - 1][kVectors - 1] = outer_tile<V, kRows, kVectors, false>;
+    set.outer_tile_partial[kRows - 1][kVectors - 1] = outer_tile<V, kRows, kVectors, true>;
+    if constexpr (kRows > 1) {
+        add_outer_tiles<V, kRows - 1, kVectors>(set);
+    } else if constexpr (kVectors > 1) {
+        add_outer_tiles<V, OuterShape<V>::rows(kVectors - 1), kVectors - 1>(set);
     }
 }
 
@@ -73,6 +87,8 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
+    set.outer_vectors = OuterShape<V>::kVectors;
+    add_outer_tiles<V, OuterShape<V>::rows(OuterShape<V>::kVectors), OuterShape<V>::kVectors>(set);
     if constexpr (Shape::kPackedTileRows <= V::kLanes) set.packed_column = packed_column<V>;
     set.strip_channel_vectors = StripShape<V>::kChannelVectors;
     set.strip_pixel_rows = StripShape<V>::kPixelRows;

@@ -59,6 +59,22 @@ struct PackedTileArgs {
 };
 using PackedTile = void (*)(const PackedTileArgs&);
 
+// rows x columns sums over pixels, columns in lanes; row i reads a value at offsets[i] for each pixel:
+//   out[i][j] = sum over z, y, x of a[z,y,x + offsets[i]] * b[z,y,x][j], added to what is there if `add`
+struct OuterTileArgs {
+    const float* a;
+    const ptrdiff_t* offsets;
+    ptrdiff_t a_x, a_y, a_z;
+    const float* b;
+    ptrdiff_t b_x, b_y, b_z;
+    int64_t x, y, z;
+    float* out;
+    ptrdiff_t out_row;
+    int columns;
+    bool add;
+};
+using OuterTile = void (*)(const OuterTileArgs&);
+
 // One column of up to kColumnTiles packed tiles at once, rows in lanes: where a block of pixels is one
 // wider than its vectors, a whole vector for that pixel would cost up to a third.
 //   out[t][i * out_row] = init[t][i] + sum over x of a[t][x][i] * b[x * b_x]
@@ -275,6 +291,10 @@ struct KernelSet {
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
     PackedTile packed_tile_partial[kMaxTileRows]
                                   [kMaxTileVectors];  // reads `columns` of b, not more
+
+    int outer_vectors, outer_rows[kMaxTileVectors];  // [vectors - 1]
+    OuterTile outer_tile[kMaxTileRows][kMaxTileVectors];
+    OuterTile outer_tile_partial[kMaxTileRows][kMaxTileVectors];  // `columns` fill no whole vectors
 
     ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
 

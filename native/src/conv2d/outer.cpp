@@ -1,0 +1,57 @@
+// The choice of the outer algorithm. It has weight gradients only; the other passes are those of gemm.
+#include "conv2d/outer.h"
+
+namespace nconv {
+namespace {
+
+constexpr int64_t kMostRows = 16384;  // a table of offsets has an entry for each
+constexpr int64_t kMostStripFloats = 512 * 1024;
+
+const char* declines(const Problem& p, nconv_pass pass) {
+    const char* reason = kGemm.declines(p, pass);
+    if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
+    if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
+        return "more than 16384 products per output";
+    const CheckedSize strip = outer_strip_floats(p);
+    if (!strip.valid() || strip.value() > kMostStripFloats) return "a strip of more than 2 MB";
+    return nullptr;
+}
+
+const char* yields(const Problem& p, nconv_pass pass) {
+    if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return "it has weight gradients only";
+    const int64_t gemm = p.kernel_taps * p.group_outputs * ceil_div(p.group_inputs, kVirtualLanes);
+    if (p.kernel_taps > 1 && outer_cost_outputs(p) * 10 > gemm * 9)
+        return "channels enough per group for gemm";
+    return nullptr;
+}
+
+WorkspaceSize workspace(const Context& context, nconv_pass pass) {
+    return pass == NCONV_PASS_BACKWARD_WEIGHTS ? outer_workspace(context)
+                                               : kGemm.workspace(context, pass);
+}
+
+CheckedSize packed_count(const Context& context, nconv_pass pass) {
+    return kGemm.packed_count(context, pass);
+}
+
+void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
+    kGemm.pack(context, pass, weights, packed);
+}
+
+void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
+             const Execution& execution) {
+    kGemm.forward(context, call, workspace, execution);
+}
+
+void backward_input(const Context& context, const BackwardInputCall& call,
+                    const Workspace& workspace, const Execution& execution) {
+    kGemm.backward_input(context, call, workspace, execution);
+}
+
+}  // namespace
+
+const Algorithm kOuter = {"outer",   declines,       yields,
+                          workspace, packed_count,   pack,
+                          forward,   backward_input, outer_backward_weights};
+
+}  // namespace nconv
