@@ -19,13 +19,14 @@ const char* declines(const Problem& p, nconv_pass pass) {
     if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
     if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
         return "more than 16384 products per output";
-    const CheckedSize strip = outer_strip_floats(p);
+    const CheckedSize strip = shares_lanes(p) ? group_task_floats(p) : outer_strip_floats(p);
     if (!strip.valid() || strip.value() > kMostStripFloats) return "a strip of more than 2 MB";
     return nullptr;
 }
 
 const char* yields(const Problem& p, nconv_pass pass) {
     if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return "it has weight gradients only";
+    if (shares_lanes(p)) return nullptr;
     if (p.kernel_taps == 1) {
         if (max_of(p.input_channels, p.output_channels) >= kFarChannels)
             return "pixels too far apart";
@@ -41,8 +42,9 @@ const char* yields(const Problem& p, nconv_pass pass) {
 }
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    return pass == NCONV_PASS_BACKWARD_WEIGHTS ? outer_workspace(context)
-                                               : kGemm.workspace(context, pass);
+    if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return kGemm.workspace(context, pass);
+    return shares_lanes(context.problem) ? group_weights_workspace(context)
+                                         : outer_workspace(context);
 }
 
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
@@ -63,10 +65,15 @@ void backward_input(const Context& context, const BackwardInputCall& call,
     kGemm.backward_input(context, call, workspace, execution);
 }
 
+void backward_weights(const Context& context, const BackwardWeightsCall& call,
+                      const Workspace& workspace, const Execution& execution) {
+    (shares_lanes(context.problem) ? group_backward_weights : outer_backward_weights)(
+        context, call, workspace, execution);
+}
+
 }  // namespace
 
-const Algorithm kOuter = {"outer",   declines,       yields,
-                          workspace, packed_count,   pack,
-                          forward,   backward_input, outer_backward_weights};
+const Algorithm kOuter = {"outer", declines, yields,         workspace,       packed_count,
+                          pack,    forward,  backward_input, backward_weights};
 
 }  // namespace nconv

@@ -53,4 +53,11 @@ WorkspaceSize outer_workspace(const Context&);
 void outer_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);
 
+// Groups of 2, 4 or 8 channels, as many in as out: several in a vector.
+bool shares_lanes(const Problem&);
+CheckedSize group_task_floats(const Problem&);
+WorkspaceSize group_weights_workspace(const Context&);
+void group_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
+                            const Execution&);
+
 }  // namespace nconv

@@ -6,6 +6,7 @@
 #include "kernels/depthwise_pixels-inl.h"
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
+#include "kernels/group_weights-inl.h"
 #include "kernels/kernel_set.h"
 #include "kernels/outer-inl.h"
 #include "kernels/strip-inl.h"
@@ -50,6 +51,13 @@ constexpr void add_outer_tiles(KernelSet& set) {
     }
 }
 
+template <class V, int kGroup, int kTaps = GroupShape<V>::taps(kGroup)>
+constexpr void add_group_tiles(GroupTiles& tiles) {
+    if (kTaps > tiles.taps) tiles.taps = kTaps;
+    tiles.tile[kTaps - 1] = group_tile<V, kGroup, kTaps>;
+    if constexpr (kTaps > 1) add_group_tiles<V, kGroup, kTaps - 1>(tiles);
+}
+
 template <class V, int kVectors, int kRows>
 constexpr void add_strip_tiles(KernelSet& set) {
     set.strip_channels[kVectors - 1] = strip_channels<V, kVectors>;
@@ -89,6 +97,9 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
     set.outer_vectors = OuterShape<V>::kVectors;
     add_outer_tiles<V, OuterShape<V>::rows(OuterShape<V>::kVectors), OuterShape<V>::kVectors>(set);
+    add_group_tiles<V, 2>(set.group_tiles[0]);
+    add_group_tiles<V, 4>(set.group_tiles[1]);
+    add_group_tiles<V, 8>(set.group_tiles[2]);
     if constexpr (Shape::kPackedTileRows <= V::kLanes) set.packed_column = packed_column<V>;
     set.strip_channel_vectors = StripShape<V>::kChannelVectors;
     set.strip_pixel_rows = StripShape<V>::kPixelRows;
