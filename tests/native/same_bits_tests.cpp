@@ -37,7 +37,9 @@ std::vector<Case> cases() {
         "mb1_ic4ih100_oc5_kh3ph1", "mb2_ic70ih28_oc40_kh1", "mb1_ic640ih25_oc3_kh3ph4dh3",
         // Winograd by tiles of 4 and 2, in fast math of 6 and 5.
         "mb2_ic40ih13iw17_oc36_kh3kw3ph1pw2", "mb1_ic64ih5_oc70_kh3ph1",
-        "fast mb1_ic33ih24_oc32_kh3ph1", "fast mb1_ic64ih10_oc40_kh3ph1"};
+        "fast mb1_ic33ih24_oc32_kh3ph1", "fast mb1_ic64ih10_oc40_kh3ph1",
+        // Weight gradients of small groups, of few channels, and with the input's channels in lanes.
+        "g9mb2_ic36ih40_oc36_kh3ph1", "mb2_ic3ih40_oc40_kh5sh2ph2", "mb2_ic48ih40_oc33_kh1"};
     const struct {
         nconv_activation activation;
         float alpha, beta;
