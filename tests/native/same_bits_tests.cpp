@@ -42,7 +42,9 @@ std::vector<Case> cases() {
         "mb1_ic40ih32iw17_oc36_kh3kw3ph2pw3dh1dw2", "mb2_ic64ih4iw12_oc70_kh3kw3ph2pw2dh1dw1",
         "fast mb1_ic33ih12iw186_oc32_kh3kw3ph1pw31dh0dw30",
         // By tiles of stride 2.
-        "mb2_ic40ih29iw31_oc36_kh3kw3sh2sw2ph1pw0"};
+        "mb2_ic40ih29iw31_oc36_kh3kw3sh2sw2ph1pw0",
+        // Weight gradients of small groups, of few channels, and with the input's channels in lanes.
+        "g9mb2_ic36ih40_oc36_kh3ph1", "mb2_ic3ih40_oc40_kh5sh2ph2", "mb2_ic48ih40_oc33_kh1"};
     const struct {
         nconv_activation activation;
         float alpha, beta;

@@ -5,6 +5,7 @@ namespace nconv {
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kSeparable,
     &kDepthwise,
+    &kOuter,
     &kPointwise,
     &kGrouped,
     &kWinograd6x6,

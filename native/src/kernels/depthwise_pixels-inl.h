@@ -187,15 +187,17 @@ __attribute__((always_inline)) inline void depthwise_pixels_part(
         const ptrdiff_t weight_step = t.row_step * t.weight_row;
         for (int s = 0; s < t.taps; ++s, weights += t.weight_column) {
             const float* p = row + t.columns[s].offset;
+            typename V::Reg in[kVectors];
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) {
-                const typename V::Reg in = edges.load(s, v, p + v * t.distance);
+            for (int v = 0; v < kVectors; ++v) in[v] = edges.load(s, v, p + v * t.distance);
 #pragma GCC unroll 8
-                for (int i = 0; i < kRows; ++i) {
-                    if (i < first || i >= end) continue;
-                    acc[i][v] = edges.fma(
-                        s, v, in, load_weight<V, kBroadcast>(weights - i * weight_step), acc[i][v]);
-                }
+            for (int i = 0; i < kRows; ++i) {
+                if (i < first || i >= end) continue;
+                const typename V::Reg weight =
+                    load_weight<V, kBroadcast>(weights - i * weight_step);
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v)
+                    acc[i][v] = edges.fma(s, v, in[v], weight, acc[i][v]);
             }
         }
     }
@@ -232,7 +234,7 @@ void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& sp
             // The next tile's part of the row, and the lines to be written: interleaved 7 x 7 ran at 30 %
             // of peak without, 49 so.
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) {
+            for (int v = 0; v < kVectors && t.kernel_rows > 1; ++v) {
                 __builtin_prefetch(row + (kVectors + v) * t.distance);
                 if (k - t.first_row < t.rows) __builtin_prefetch(out_line + v * t.distance, 1);
             }

@@ -334,6 +334,12 @@ void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst
 
 template <class V>
 void pack_columns(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst) {
+    if (columns % V::kLanes == 0) {
+        for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
+            for (int j = 0; j < columns; j += V::kLanes) V::store(dst + j, V::load(src + j));
+        }
+        return;
+    }
     for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
         for (int j = 0; j < columns; j += V::kLanes) {
             V::store_partial(dst + j, load_columns<V>(src, j / V::kLanes, columns), columns - j);

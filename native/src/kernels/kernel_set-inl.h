@@ -8,8 +8,10 @@
 #include "kernels/depthwise_walk-inl.h"
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
+#include "kernels/group_weights-inl.h"
 #include "kernels/grouped-inl.h"
 #include "kernels/kernel_set.h"
+#include "kernels/outer-inl.h"
 #include "kernels/separable-inl.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
@@ -40,6 +42,26 @@ constexpr void add_packed_tiles(KernelSet& set) {
     } else if constexpr (kRows > 1) {
         add_packed_tiles<V, kRows - 1, TileShape<V>::kPackedTileVectors>(set);
     }
+}
+
+template <class V, int kRows, int kVectors>
+constexpr void add_outer_tiles(KernelSet& set) {
+    constexpr int kMost = OuterShape<V>::rows(kVectors);
+    if (kRows == kMost) set.outer_rows[kVectors - 1] = kMost;
+    set.outer_tile[kRows - 1][kVectors - 1] = outer_tile<V, kRows, kVectors, false>;
+    set.outer_tile_partial[kRows - 1][kVectors - 1] = outer_tile<V, kRows, kVectors, true>;
+    if constexpr (kRows > 1) {
+        add_outer_tiles<V, kRows - 1, kVectors>(set);
+    } else if constexpr (kVectors > 1) {
+        add_outer_tiles<V, OuterShape<V>::rows(kVectors - 1), kVectors - 1>(set);
+    }
+}
+
+template <class V, int kGroup, int kTaps = GroupShape<V>::taps(kGroup)>
+constexpr void add_group_tiles(GroupTiles& tiles) {
+    if (kTaps > tiles.taps) tiles.taps = kTaps;
+    tiles.tile[kTaps - 1] = group_tile<V, kGroup, kTaps>;
+    if constexpr (kTaps > 1) add_group_tiles<V, kGroup, kTaps - 1>(tiles);
 }
 
 template <class V, int kVectors, int kRows>
@@ -79,6 +101,11 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
+    set.outer_vectors = OuterShape<V>::kVectors;
+    add_outer_tiles<V, OuterShape<V>::rows(OuterShape<V>::kVectors), OuterShape<V>::kVectors>(set);
+    add_group_tiles<V, 2>(set.group_tiles[0]);
+    add_group_tiles<V, 4>(set.group_tiles[1]);
+    add_group_tiles<V, 8>(set.group_tiles[2]);
     if constexpr (Shape::kPackedTileRows <= V::kLanes) set.packed_column = packed_column<V>;
     set.strip_channel_vectors = StripShape<V>::kChannelVectors;
     set.strip_pixel_rows = StripShape<V>::kPixelRows;

@@ -1,0 +1,79 @@
+// The choice of the outer algorithm. It has weight gradients only; the other passes are those of gemm.
+#include "conv2d/outer.h"
+
+namespace nconv {
+namespace {
+
+constexpr int64_t kMostRows = 16384;  // a table of offsets has an entry for each
+constexpr int64_t kMostStripFloats = 512 * 1024;
+// Kernels of 1 x 1: pixels this many channels apart fall into one set of L1, and planes of fewer pixels cost
+// more by their transposition. gemm packs both: 512 to 2048 channels at 7 x 7 at 84 % of peak, here 78.
+constexpr int64_t kFarChannels = 2048;
+constexpr int64_t kFewestPlanePixels = 512;
+// Where both algorithms fill as many lanes, gemm's single vector waits for loads: 71 % of peak with 16
+// channels to 64, here 89; but not with a single vector here too.
+constexpr int64_t kOneVector = kVirtualLanes;
+
+const char* declines(const Problem& p, nconv_pass pass) {
+    const char* reason = kGemm.declines(p, pass);
+    if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
+    if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
+        return "more than 16384 products per output";
+    const CheckedSize strip = shares_lanes(p) ? group_task_floats(p) : outer_strip_floats(p);
+    if (!strip.valid() || strip.value() > kMostStripFloats) return "a strip of more than 2 MB";
+    return nullptr;
+}
+
+const char* yields(const Problem& p, nconv_pass pass) {
+    if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return "it has weight gradients only";
+    if (shares_lanes(p)) return nullptr;
+    if (p.kernel_taps == 1) {
+        if (max_of(p.input_channels, p.output_channels) >= kFarChannels)
+            return "pixels too far apart";
+        if (!p.channels_last() && p.output_pixels < kFewestPlanePixels)
+            return "planes too small to transpose";
+        return nullptr;
+    }
+    const int64_t gemm = p.kernel_taps * p.group_outputs * ceil_div(p.group_inputs, kVirtualLanes);
+    const int64_t cost = outer_cost_outputs(p);
+    const bool waits = p.group_inputs <= kOneVector && p.group_outputs > kOneVector;
+    if (waits ? cost > gemm : cost * 10 > gemm * 9) return "channels enough per group for gemm";
+    return nullptr;
+}
+
+WorkspaceSize workspace(const Context& context, nconv_pass pass) {
+    if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return kGemm.workspace(context, pass);
+    return shares_lanes(context.problem) ? group_weights_workspace(context)
+                                         : outer_workspace(context);
+}
+
+CheckedSize packed_count(const Context& context, nconv_pass pass) {
+    return kGemm.packed_count(context, pass);
+}
+
+void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
+    kGemm.pack(context, pass, weights, packed);
+}
+
+void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
+             const Execution& execution) {
+    kGemm.forward(context, call, workspace, execution);
+}
+
+void backward_input(const Context& context, const BackwardInputCall& call,
+                    const Workspace& workspace, const Execution& execution) {
+    kGemm.backward_input(context, call, workspace, execution);
+}
+
+void backward_weights(const Context& context, const BackwardWeightsCall& call,
+                      const Workspace& workspace, const Execution& execution) {
+    (shares_lanes(context.problem) ? group_backward_weights : outer_backward_weights)(
+        context, call, workspace, execution);
+}
+
+}  // namespace
+
+const Algorithm kOuter = {"outer", declines, yields,         workspace,       packed_count,
+                          pack,    forward,  backward_input, backward_weights};
+
+}  // namespace nconv

@@ -1,0 +1,420 @@
+// backward_weights of few channels and of 1 x 1 kernels. The rows of a tile are weights of a filter, each with
+// its own offset from a pixel's first input, and the lanes output channels: no lane is left empty by few input
+// channels, and nothing but padding needs a copy. Where a kernel of 1 x 1 leaves the choice, the roles may be
+// the other way round. In NCHW the side in lanes is transposed.
+#include <string.h>
+
+#include "conv2d/outer.h"
+#include "conv2d/planes.h"
+#include "conv2d/weight_chunks.h"
+
+namespace nconv {
+
+bool has_outputs_in_lanes(const Problem& p) {
+    const Axis &h = p.height, &w = p.width;
+    const bool either = p.kernel_taps == 1 && !InputLayout(p, 1).copied &&
+                        (p.channels_last() || (h.stride == 1 && w.stride == 1));
+    if (!either) return true;
+    // What a vector's transposition costs, in multiply-adds.
+    const int64_t transposed = p.channels_last() ? 0 : 4;
+    const int64_t outputs =
+        outer_cost_outputs(p) + transposed * ceil_div(p.group_outputs, kVirtualLanes);
+    const int64_t inputs =
+        outer_cost_inputs(p) + transposed * ceil_div(p.group_inputs, kVirtualLanes);
+    return outputs < inputs;
+}
+
+namespace {
+
+Chunks outer_chunks(const Problem& p) {
+    return Chunks(p, max_of(p.input_channels, p.output_channels));
+}
+
+struct Range {
+    int64_t first, end;
+    int64_t count() const { return end - first; }
+};
+
+// The matrix of a group's sums: rows x columns, the columns in blocks of near-equal numbers of vectors.
+struct Sums {
+    explicit Sums(const Context& context)
+        : outputs_in_lanes(has_outputs_in_lanes(context.problem)), lanes(context.kernels->lanes) {
+        const Problem& p = context.problem;
+        const int64_t filter = p.kernel_taps * p.group_inputs;
+        rows = outputs_in_lanes ? filter : p.group_outputs;
+        columns = outputs_in_lanes ? p.group_outputs : filter;
+        vectors = ceil_div(columns, lanes);
+        blocks = ceil_div(vectors, context.kernels->outer_vectors);
+        units = blocks * p.groups;
+    }
+    Range block(int64_t index) const {
+        return {even_start(vectors, blocks, index) * lanes,
+                min_of(columns, even_start(vectors, blocks, index + 1) * lanes)};
+    }
+    bool outputs_in_lanes;
+    int64_t lanes, rows, columns, vectors, blocks;
+    int64_t units;  // blocks of all groups
+};
+
+// The parts of the workspace, in floats.
+struct Layout {
+    Layout(const Context& context, const Chunks& c, const Sums& s) {
+        const Problem& p = context.problem;
+        const auto take = [](CheckedSize& total, CheckedSize floats) {
+            const CheckedSize start = total;
+            if ((floats + 16).valid()) floats = round_up(floats.value(), 16);
+            total = total + floats;
+            return start.valid() ? start.value() : 0;
+        };
+        offsets = take(shared, s.rows * int64_t{sizeof(ptrdiff_t) / sizeof(float)});
+        apart = c.partials > 1 || s.outputs_in_lanes;
+        sums = take(shared, apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
+        bias = take(shared, CheckedSize(c.partials) * p.bias_count);
+        const CheckedSize pixels = CheckedSize(c.images) * c.rows * p.width.output;
+        derived = take(per_thread, p.linear() ? CheckedSize(0) : pixels * p.output_channels);
+        lanes =
+            take(per_thread, p.channels_last() ? CheckedSize(0)
+                                               : pixels * s.lanes * context.kernels->outer_vectors);
+        const InputLayout input(p, c.rows);
+        strip = take(per_thread, input.copied ? input.floats * c.images : CheckedSize(0));
+        const CheckedSize filters = CheckedSize(kVirtualLanes) * p.kernel_taps * p.group_inputs;
+        if (s.outputs_in_lanes && per_thread.valid() && filters.valid())
+            per_thread = max_of(per_thread.value(), filters.value());
+    }
+    bool apart;
+    int64_t offsets, sums, bias;    // shared
+    int64_t derived, lanes, strip;  // per thread
+    CheckedSize shared = 0, per_thread = 0;
+};
+
+// The sum of kVirtualLanes chains in a fixed tree.
+float reduce(float* chains) {
+    for (int width = kVirtualLanes / 2; width > 0; width /= 2) {
+        for (int i = 0; i < width; ++i) chains[i] += chains[i + width];
+    }
+    return chains[0];
+}
+
+class OuterPass {
+public:
+    OuterPass(const Context& context, const BackwardWeightsCall& call, const Workspace& workspace,
+              const Execution& execution)
+        : p_(context.problem),
+          k_(*context.kernels),
+          call_(call),
+          workspace_(workspace),
+          execution_(execution),
+          chunks_(outer_chunks(p_)),
+          sums_(context),
+          layout_(context, chunks_, sums_),
+          input_(p_, chunks_.rows),
+          offsets_(reinterpret_cast<ptrdiff_t*>(workspace.shared_floats() + layout_.offsets)) {}
+
+    void run() const {
+        fill_offsets();
+        const int64_t wanted = ceil_div(fewest_tasks(execution_), chunks_.partials);
+        const int64_t unit_parts = min_of(sums_.units, wanted);
+        const int64_t row_parts =
+            min_of(ceil_div(sums_.rows, k_.outer_rows[0]), ceil_div(wanted, unit_parts));
+        const int64_t parts = unit_parts * row_parts;
+        parallel_for(execution_, chunks_.partials * parts, [&](int64_t task, int slot) {
+            const int64_t unit = task % parts / row_parts, row = task % row_parts;
+            add_chunks(task / parts,
+                       {share_start(sums_.units, unit_parts, unit),
+                        share_start(sums_.units, unit_parts, unit + 1)},
+                       {share_start(sums_.rows, row_parts, row),
+                        share_start(sums_.rows, row_parts, row + 1)},
+                       reinterpret_cast<float*>(workspace_.slot(slot)));
+        });
+        if (layout_.apart) {
+            const int64_t blocks = ceil_div(p_.group_outputs, kVirtualLanes);
+            parallel_for(execution_, p_.groups * blocks, [&](int64_t task, int slot) {
+                const int64_t first = task % blocks * kVirtualLanes;
+                finish(task / blocks, first, min_of(kVirtualLanes, p_.group_outputs - first),
+                       reinterpret_cast<float*>(workspace_.slot(slot)));
+            });
+        }
+        add_bias();
+    }
+
+private:
+    // Where each row's value is, seen from a pixel's first: in the order of a filter's weights.
+    void fill_offsets() const {
+        ptrdiff_t* to = offsets_;
+        if (!sums_.outputs_in_lanes) {
+            for (int64_t o = 0; o < sums_.rows; ++o) *to++ = o * gradient_channel();
+            return;
+        }
+        const bool last = p_.channels_last();
+        for (int64_t i = 0; i < (last ? 1 : p_.group_inputs); ++i) {
+            for (int64_t r = 0; r < p_.height.kernel; ++r) {
+                for (int64_t s = 0; s < p_.width.kernel; ++s) {
+                    const ptrdiff_t tap =
+                        r * p_.height.dilation * input_.row + s * p_.width.dilation * input_.pixel;
+                    for (int64_t j = 0; j < (last ? p_.group_inputs : 1); ++j)
+                        *to++ = tap + (i + j) * input_.channel;
+                }
+            }
+        }
+    }
+
+    // The chunks of one partial sum, for some blocks of columns and some rows.
+    void add_chunks(int64_t partial, Range units, Range rows, float* memory) const {
+        float* sums = layout_.apart
+                          ? workspace_.shared_floats() + layout_.sums + partial * p_.weights_count
+                          : call_.grad_weights;
+        float* bias = workspace_.shared_floats() + layout_.bias + partial * p_.bias_count;
+        const Range groups = {units.first / sums_.blocks, ceil_div(units.end, sums_.blocks)};
+        const int64_t first = share_start(chunks_.count, chunks_.partials, partial);
+        const int64_t last = share_start(chunks_.count, chunks_.partials, partial + 1);
+        for (int64_t i = first; i < last; ++i) {
+            const Chunk chunk = make_chunk(p_, chunks_, i);
+            const PixelView gradient = gradient_view(chunk, groups, memory + layout_.derived);
+            const PixelView input = input_view(chunk, groups, memory + layout_.strip);
+            for (int64_t unit = units.first; unit < units.end; ++unit) {
+                const int64_t group = unit / sums_.blocks;
+                const Range columns = sums_.block(unit % sums_.blocks);
+                PixelView a = input, b = gradient;
+                if (!sums_.outputs_in_lanes) a = gradient, b = input;
+                a.at += group * (sums_.outputs_in_lanes ? p_.group_inputs : p_.group_outputs) *
+                        a.channel;
+                b.at += (group * sums_.columns + columns.first) * b.channel;
+                b = in_lanes(chunk, b, columns.count(), memory + layout_.lanes);
+                float* at = bias + group * p_.group_outputs;
+                if (call_.grad_bias != nullptr) {
+                    if (sums_.outputs_in_lanes && rows.first == 0) {
+                        add_bias_columns(chunk, b, columns.count(), i == first, at + columns.first);
+                    } else if (!sums_.outputs_in_lanes && columns.first == 0) {
+                        add_bias_rows(chunk, a, rows, i == first, at);
+                    }
+                }
+                multiply(chunk, a, b, rows, columns.count(),
+                         sums + group * sums_.rows * sums_.columns + columns.first,
+                         i > first || (call_.accumulate && !layout_.apart));
+            }
+        }
+    }
+
+    int64_t chunk_pixels(const Chunk& chunk) const { return chunk.rows * p_.width.output; }
+    int64_t gradient_channel() const {
+        if (p_.channels_last()) return 1;
+        return p_.linear() ? p_.output_pixels : chunks_.rows * p_.width.output;
+    }
+
+    // The chunk's part of grad_output, or a copy of it times the activation's derivative.
+    PixelView gradient_view(const Chunk& chunk, Range groups, float* derived) const {
+        const bool last = p_.channels_last();
+        const int64_t x = last ? p_.output_channels : 1, width = p_.width.output;
+        const int64_t from = chunk.first_image * p_.output_image + chunk.first_row * width * x;
+        PixelView view = {call_.grad_output + from, gradient_channel(), x, width * x,
+                          p_.output_image};
+        if (call_.output == nullptr) return view;
+        const int64_t runs = last ? 1 : groups.count() * p_.group_outputs;
+        const int64_t first = last ? 0 : groups.first * p_.group_outputs;
+        const int64_t count = chunk_pixels(chunk) * x;
+        view.z = view.channel * (last ? chunk_pixels(chunk) * x : p_.output_channels);
+        for (int64_t n = 0; n < chunk.images; ++n) {
+            for (int64_t i = first; i < first + runs; ++i) {
+                const int64_t source = from + n * p_.output_image + i * p_.output_pixels;
+                k_.activations[p_.activation].derive(
+                    call_.grad_output + source, call_.output + source,
+                    derived + n * view.z + i * view.channel, count, p_.alpha, p_.beta);
+            }
+        }
+        view.at = derived;
+        return view;
+    }
+
+    // The input at the first tap of the chunk's pixels.
+    PixelView input_view(const Chunk& chunk, Range groups, float* strip) const {
+        PixelView view = {};
+        view.channel = input_.channel;
+        view.x = p_.width.stride * input_.pixel;
+        view.y = p_.height.stride * input_.row;
+        view.z = input_.copied ? input_.floats.value() : p_.input_image;
+        const float* images = call_.input + chunk.first_image * p_.input_image;
+        const int64_t first_row = chunk.first_row * p_.height.stride - p_.height.pad_before;
+        if (!input_.copied) {
+            view.at = images + first_row * input_.row;
+            return view;
+        }
+        view.at = strip;
+        const int64_t rows = InputLayout::window(p_.height, chunk.rows);
+        const int64_t planes = p_.channels_last() ? 1 : groups.count() * p_.group_inputs;
+        const int64_t first = p_.channels_last() ? 0 : groups.first * p_.group_inputs;
+        for (int64_t n = 0; n < chunk.images; ++n) {
+            for (int64_t i = first; i < first + planes; ++i) {
+                copy_rows(images + n * p_.input_image + i * p_.input_pixels, first_row, rows,
+                          strip + n * view.z + i * input_.channel);
+            }
+        }
+        return view;
+    }
+
+    // Rows of a plane, or of an image with its channels side by side, with zeros for the padding.
+    void copy_rows(const float* source, int64_t first_row, int64_t rows, float* to) const {
+        const int64_t above = min_of(rows, max_of(0, -first_row));
+        const int64_t end = max_of(above, min_of(rows, p_.height.input - first_row));
+        memset(to, 0, static_cast<size_t>(above * input_.row) * sizeof(float));
+        memset(to + end * input_.row, 0,
+               static_cast<size_t>((rows - end) * input_.row) * sizeof(float));
+        if (end == above) return;
+        const int64_t before = min_of(input_.columns, p_.width.pad_before);
+        const int64_t count = min_of(p_.width.input, input_.columns - before);
+        StripRowsArgs args = {};
+        args.source = source + (first_row + above) * p_.width.input * input_.pixel;
+        args.source_row = p_.width.input * input_.pixel;
+        args.source_step = 1;
+        args.to = to + above * input_.row;
+        args.to_row = input_.row;
+        args.rows = end - above;
+        args.before = before * input_.pixel;
+        args.count = count * input_.pixel;
+        args.after = (input_.columns - before - count) * input_.pixel;
+        k_.strip_rows(args);
+    }
+
+    // Some channels with the channels side by side: as they are in NHWC, else transposed.
+    PixelView in_lanes(const Chunk& chunk, const PixelView& from, int64_t channels,
+                       float* memory) const {
+        if (p_.channels_last()) return from;
+        const int64_t width = p_.width.output, pixels = chunk_pixels(chunk);
+        for (int64_t n = 0; n < chunk.images; ++n) {
+            load_strip(k_, from.at + n * from.z, from.channel, width, {0, chunk.rows, 0, width},
+                       channels, memory + n * pixels * channels, channels);
+        }
+        return {memory, 1, channels, width * channels, pixels * channels};
+    }
+
+    void multiply(const Chunk& chunk, const PixelView& a, const PixelView& b, Range rows,
+                  int64_t columns, float* sums, bool add) const {
+        OuterTileArgs args = {};
+        args.a = a.at;
+        args.a_x = a.x;
+        args.a_y = a.y;
+        args.a_z = a.z;
+        args.b = b.at;
+        args.b_x = b.x;
+        args.b_y = b.y;
+        args.b_z = b.z;
+        args.x = p_.width.output;
+        args.y = chunk.rows;
+        args.z = chunk.images;
+        if (a.y == args.x * a.x && b.y == args.x * b.x) {
+            args.x *= args.y;
+            args.y = 1;
+        }
+        args.out_row = sums_.columns;
+        args.columns = static_cast<int>(columns);
+        args.add = add;
+        const int64_t vectors = ceil_div(columns, k_.lanes);
+        const auto& kernels = columns % k_.lanes == 0 ? k_.outer_tile : k_.outer_tile_partial;
+        const int64_t tiles = ceil_div(rows.count(), k_.outer_rows[vectors - 1]);
+        for_each_share(rows.count(), tiles, [&](int64_t first, int64_t count) {
+            args.offsets = offsets_ + rows.first + first;
+            args.out = sums + (rows.first + first) * sums_.columns;
+            kernels[count - 1][vectors - 1](args);
+        });
+    }
+
+    void add_bias_columns(const Chunk& chunk, const PixelView& b, int64_t columns, bool first,
+                          float* bias) const {
+        if (first) memset(bias, 0, static_cast<size_t>(columns) * sizeof(float));
+        for (int64_t n = 0; n < chunk.images; ++n)
+            k_.add_rows(b.at + n * b.z, b.x, chunk_pixels(chunk), columns, bias);
+    }
+
+    void add_bias_rows(const Chunk& chunk, const PixelView& a, Range rows, bool first,
+                       float* bias) const {
+        if (p_.channels_last()) {
+            PixelView some = a;
+            some.at += rows.first;
+            add_bias_columns(chunk, some, rows.count(), first, bias + rows.first);
+            return;
+        }
+        const int64_t whole = chunk_pixels(chunk) / kVirtualLanes,
+                      rest = chunk_pixels(chunk) % kVirtualLanes;
+        for (int64_t o = rows.first; o < rows.end; ++o) {
+            float chains[kVirtualLanes] = {};
+            for (int64_t n = 0; n < chunk.images; ++n) {
+                const float* plane = a.at + n * a.z + o * a.channel;
+                k_.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, chains);
+                k_.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, chains);
+            }
+            const float sum = reduce(chains);
+            bias[o] = first ? sum : bias[o] + sum;
+        }
+    }
+
+    // The gradient of some output channels of a group: their partial sums in order.
+    void finish(int64_t group, int64_t first, int64_t count, float* memory) const {
+        const int64_t filter = p_.kernel_taps * p_.group_inputs;
+        const int64_t start = group * p_.group_outputs * filter;
+        float* sums = workspace_.shared_floats() + layout_.sums + start;
+        float* out = call_.grad_weights + start + first * filter;
+        const int64_t runs = sums_.outputs_in_lanes ? filter : 1;
+        const int64_t length = sums_.outputs_in_lanes ? count : count * filter;
+        sums += sums_.outputs_in_lanes ? first : first * filter;
+        for (int64_t i = 1; i < chunks_.partials; ++i) {
+            const float* next = sums + i * p_.weights_count;
+            for (int64_t run = 0; run < runs; ++run) {
+                for (int64_t j = 0; j < length; ++j)
+                    sums[run * sums_.columns + j] += next[run * sums_.columns + j];
+            }
+        }
+        if (sums_.outputs_in_lanes) {
+            float* ordered = call_.accumulate ? memory : out;
+            k_.transpose(sums, sums_.columns, ordered, filter, filter, count);
+            sums = ordered;
+        }
+        if (call_.accumulate) {
+            for (int64_t j = 0; j < count * filter; ++j) out[j] += sums[j];
+        } else if (sums != out) {
+            memcpy(out, sums, static_cast<size_t>(count * filter) * sizeof(float));
+        }
+    }
+
+    void add_bias() const {
+        if (call_.grad_bias == nullptr) return;
+        const float* bias = workspace_.shared_floats() + layout_.bias;
+        for (int64_t o = 0; o < p_.bias_count; ++o) {
+            float sum = bias[o];
+            for (int64_t i = 1; i < chunks_.partials; ++i) sum += bias[i * p_.bias_count + o];
+            call_.grad_bias[o] = call_.accumulate ? call_.grad_bias[o] + sum : sum;
+        }
+    }
+
+    const Problem& p_;
+    const KernelSet& k_;
+    const BackwardWeightsCall& call_;
+    const Workspace& workspace_;
+    const Execution& execution_;
+    const Chunks chunks_;
+    const Sums sums_;
+    const Layout layout_;
+    const InputLayout input_;
+    ptrdiff_t* const offsets_;
+};
+
+}  // namespace
+
+CheckedSize outer_strip_floats(const Problem& p) {
+    const Chunks chunks = outer_chunks(p);
+    const InputLayout input(p, chunks.rows);
+    return input.copied ? input.floats * chunks.images : CheckedSize(0);
+}
+
+WorkspaceSize outer_workspace(const Context& context) {
+    const Layout layout(context, outer_chunks(context.problem), Sums(context));
+    WorkspaceSize size;
+    size.shared = layout.shared * int64_t{sizeof(float)};
+    size.per_thread = layout.per_thread * int64_t{sizeof(float)};
+    return size;
+}
+
+void outer_backward_weights(const Context& context, const BackwardWeightsCall& call,
+                            const Workspace& workspace, const Execution& execution) {
+    OuterPass(context, call, workspace, execution).run();
+}
+
+}  // namespace nconv
