@@ -66,10 +66,6 @@ struct VecAvx2 {
         a = _mm256_castpd_ps(even);
         b = _mm256_castpd_ps(odd);
     }
-    template <int kGroup, int J>
-    static Reg group_broadcast(Reg v) {
-        return _mm256_permute_ps(v, kGroup == 2 ? J * 0x55 + 0xa0 : J * 0x55);
-    }
     static void store(float* p, Reg v) { _mm256_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         if (count >= 8) {

@@ -77,12 +77,6 @@ struct VecAvx512 {
         b = _mm512_permutex2var_ps(a, odd, b);
         a = first;
     }
-    template <int kGroup, int J>
-    static Reg group_broadcast(Reg v) {
-        if constexpr (kGroup == 2) return _mm512_permute_ps(v, J * 0x55 + 0xa0);
-        if constexpr (kGroup == 8) v = _mm512_shuffle_f32x4(v, v, J < 4 ? 0xa0 : 0xf5);
-        return _mm512_permute_ps(v, J % 4 * 0x55);
-    }
     static void store(float* p, Reg v) { _mm512_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         _mm512_mask_storeu_ps(p, first(count), v);

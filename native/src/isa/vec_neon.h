@@ -57,10 +57,6 @@ struct VecNeon {
         a = both.val[0];
         b = both.val[1];
     }
-    template <int kGroup, int J>
-    static Reg group_broadcast(Reg v) {
-        return J == 0 ? vtrn1q_f32(v, v) : vtrn2q_f32(v, v);
-    }
     static void store(float* p, Reg v) { vst1q_f32(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         if (count >= 4) {

@@ -63,11 +63,6 @@ struct VecScalar {
     static void interleave(Reg&, Reg&) {}
     // The opposite.
     static void deinterleave(Reg&, Reg&) {}
-    // Lane g * kGroup + i receives lane g * kGroup + J; groups are smaller than the vector.
-    template <int kGroup, int J>
-    static Reg group_broadcast(Reg v) {
-        return v;
-    }
     static void store(float* p, Reg v) { *p = v; }
     static void store_partial(float* p, Reg v, int count) {
         if (count > 0) *p = v;

@@ -14,27 +14,15 @@ struct GroupShape {
     }
 };
 
-// A group as wide as the vector or wider has one value for all lanes.
-template <class V, int kGroup, int J>
-[[gnu::always_inline]] inline typename V::Reg group_value(const float* gradient,
-                                                          typename V::Reg lanes, int channel) {
-    if constexpr (kGroup >= V::kLanes) {
-        return V::broadcast(gradient + channel / kGroup * kGroup + J);
-    } else {
-        return V::template group_broadcast<kGroup, J>(lanes);
-    }
-}
-
 template <class V, int kGroup, int kTaps, int J>
 [[gnu::always_inline]] inline void add_group(Accumulators<V, kGroup, kTaps>& acc,
                                              const typename V::Reg (&a)[kTaps],
-                                             const float* gradient, typename V::Reg lanes,
-                                             int channel) {
-    const typename V::Reg b = group_value<V, kGroup, J>(gradient, lanes, channel);
+                                             const float* gradient) {
+    const typename V::Reg b = V::template broadcast_in_groups<kGroup>(gradient, J);
 #pragma GCC unroll 9
     for (int t = 0; t < kTaps; ++t) acc.at[J][t] = V::fma(a[t], b, acc.at[J][t]);
     if constexpr (J + 1 < kGroup)
-        add_group<V, kGroup, kTaps, J + 1>(acc, a, gradient, lanes, channel);
+        add_group<V, kGroup, kTaps, J + 1>(acc, a, gradient);
 }
 
 template <class V, int kGroup, int kTaps>
@@ -53,7 +41,9 @@ void group_tile(const GroupTileArgs& t) {
         for (int64_t z = 0; z < t.z; ++z) {
             for (int64_t y = 0; y < t.y; ++y) {
                 const float* at = t.a + z * t.a_z + y * t.a_y + c;
-                const float* gradient = t.b + z * t.b_z + y * t.b_y;
+                // A group as wide as the vector or wider has one value for all lanes.
+                const float* gradient =
+                    t.b + z * t.b_z + y * t.b_y + (kGroup < V::kLanes ? c : c / kGroup * kGroup);
 #pragma GCC unroll 1
                 for (int64_t x = t.x; x > 0; --x, at += a_x, gradient += b_x) {
                     typename V::Reg a[kTaps];
@@ -62,9 +52,7 @@ void group_tile(const GroupTileArgs& t) {
                         a[i] = V::load(at + offset[i]);
                         V::pin(a[i]);
                     }
-                    add_group<V, kGroup, kTaps, 0>(
-                        acc, a, gradient, kGroup < V::kLanes ? V::load(gradient + c) : V::zero(),
-                        c);
+                    add_group<V, kGroup, kTaps, 0>(acc, a, gradient);
                 }
             }
         }
