@@ -13,6 +13,7 @@
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 #include "conv2d/planes.h"
+#include "conv2d/winograd_gradient.h"
 
 namespace nconv {
 namespace {
@@ -319,7 +320,9 @@ const char* yields(const Problem& p, nconv_pass pass) {
 
 template <int kVariant>
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS)
+        return kVariant == kWinogradGradient ? winograd_gradient_workspace(context)
+                                             : gemm_weights_workspace(context);
     const Winograd w(context, pass, kVariant);
     WorkspaceSize size;
     size.per_thread = Slot(w).bytes;
@@ -368,7 +371,7 @@ constexpr Algorithm algorithm(const char* name) {
             pack<kVariant>,
             forward<kVariant>,
             backward_input<kVariant>,
-            gemm_backward_weights};
+            kVariant == kWinogradGradient ? winograd_backward_weights : gemm_backward_weights};
 }
 
 }  // namespace

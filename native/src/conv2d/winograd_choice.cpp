@@ -1,5 +1,5 @@
 // When a Winograd algorithm applies and when it pays.
-#include "conv2d/winograd.h"
+#include "conv2d/winograd_gradient.h"
 
 namespace nconv {
 namespace {
@@ -8,6 +8,8 @@ namespace {
 // channels of a tile: its transforms, mostly stores that miss L1 and loads that hit L2; in NCHW a pixel is
 // transposed too.
 constexpr double kInputPoint = 5.1, kOutputPoint = 3.4, kPlanePixel = 5.0;
+// The same of grad_output, and of a vector of weight gradients of a chunk what follows its sums.
+constexpr double kGradientPoint = 4.0, kGradientEnd = 110;
 constexpr double kMultiplyAdds = 2 * 0.97, kLatency = 4;
 constexpr double kTileEnds = 20;  // entry, exit and stores of a register tile
 constexpr int64_t kTileVectors = 4;
@@ -93,6 +95,23 @@ double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t 
     return winograd_weights_bytes(w, reduced, produced) / rate;
 }
 
+double winograd_gradient_cost(const Problem& p, int64_t tiles, int64_t chunks, int64_t inputs,
+                              int64_t outputs) {
+    const WinogradVariant& w = kWinograd[kWinogradGradient];
+    const double points = w.tile * w.tile, t = static_cast<double>(tiles);
+    const double transposed = p.channels_last() ? 0 : kPlanePixel * w.output * w.output;
+    const double gradients = static_cast<double>(outputs) * vectors(inputs);
+    const double sums =
+        gradients * (points * t / kMultiplyAdds + kGradientEnd * static_cast<double>(chunks));
+    return sums + t * (vectors(inputs) * (kInputPoint * points + transposed) +
+                       vectors(outputs) * (kGradientPoint * points + transposed));
+}
+
+const char* winograd_gradient_yields(const Problem& p) {
+    (void)p;
+    return nullptr;
+}
+
 const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
     const auto fits = [](const Axis& a) {
         return a.kernel == kKernel && a.stride == 1 && a.dilation == 1;
@@ -106,7 +125,9 @@ const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
 
 // Of two that cost the same the one with smaller tiles is more exact.
 const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS)
+        return variant == kWinogradGradient ? winograd_gradient_yields(p)
+                                            : "it has no weight gradient of its own";
     const double cost = pass_cost(p, pass, variant);
     if (cost >= direct_cost(p, pass)) return "direct summation is faster";
     for (int other = 0; other < kWinogradVariants; ++other) {
