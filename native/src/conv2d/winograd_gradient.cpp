@@ -192,24 +192,21 @@ private:
         }
         float* ordered = slot.stage + kTaps * k_.packed_tile_rows * width_;
         k_.transpose(sums, pitch, ordered, kTaps, kTaps, columns);
-        for (int64_t i = 0; i < kTaps * columns; ++i) out[i] += ordered[i];
+        k_.add_rows(ordered, 0, 1, kTaps * columns, out);
     }
 
     // The gradient of one output channel: its partial sums in order.
     void add_partials(int64_t o, const GradientSlot& slot) const {
         const int64_t filter = kTaps * p_.group_inputs;
         float* sums = workspace_.shared_floats() + layout_.sums + o * filter;
-        for (int64_t i = 1; i < chunks_.partials; ++i) {
-            const float* next = sums + i * p_.weights_count;
-            for (int64_t j = 0; j < filter; ++j) sums[j] += next[j];
-        }
+        k_.add_rows(sums + p_.weights_count, p_.weights_count, chunks_.partials - 1, filter, sums);
         float* out = call_.grad_weights + o * filter;
         if (!p_.channels_last()) {
             for (int64_t c = 0; c < p_.group_inputs; c += width_)
                 store_filter(sums + c, p_.group_inputs, min_of(width_, p_.group_inputs - c), slot,
                              out + c * kTaps);
         } else if (call_.accumulate) {
-            for (int64_t j = 0; j < filter; ++j) out[j] += sums[j];
+            k_.add_rows(sums, filter, 1, filter, out);
         } else {
             memcpy(out, sums, static_cast<size_t>(filter) * sizeof(float));
         }

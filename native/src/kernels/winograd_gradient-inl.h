@@ -119,8 +119,8 @@ void winograd_gradient_points(const WinogradInputArgs& t) {
 
 // The sums of one point over the tiles.
 template <class V, int kRows, int kVectors>
-NCONV_INLINE void winograd_gradient_sums(const float* a, ptrdiff_t a_tile, const float* b,
-                                         ptrdiff_t b_tile, int64_t tiles, float* out) {
+NCONV_INLINE void winograd_gradient_sums(const WinogradGradientArgs& t, const float* a,
+                                         const float* b, float* out) {
     using Reg = typename V::Reg;
     Reg acc[kRows][kVectors];
 #pragma GCC unroll 12
@@ -129,12 +129,13 @@ NCONV_INLINE void winograd_gradient_sums(const float* a, ptrdiff_t a_tile, const
         for (int v = 0; v < kVectors; ++v) acc[i][v] = V::zero();
     }
 #pragma GCC unroll 1
-    for (int64_t tile = 0; tile < tiles; ++tile, a += a_tile, b += b_tile) {
+    for (int64_t tile = 0; tile < t.tiles; ++tile, a += t.a_tile, b += t.b_tile) {
         Reg row[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-            row[v] = V::load(b + v * V::kLanes);
-            V::pin(row[v]);
+            Reg whole = V::load(b + v * V::kLanes);
+            V::pin(whole);  // of the array's own element gcc 12 also keeps a copy in memory
+            row[v] = whole;
         }
 #pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) {
@@ -151,37 +152,34 @@ NCONV_INLINE void winograd_gradient_sums(const float* a, ptrdiff_t a_tile, const
     }
 }
 
-// Point by point down a column of the tile, whose sums are transformed while they are in L1: all 36 points
-// of a register tile do not fit it.
+// Point by point along a row of the tile, whose sums are transformed while they are in L1: all 36 points of
+// a register tile do not fit it.
 template <class V, int kRows, int kVectors>
 void winograd_gradient(const WinogradGradientArgs& t) {
     using T = WinogradGradientTransform<V>;
     using Reg = typename V::Reg;
     constexpr int kTile = T::kTile, kSums = kRows * kVectors;
     constexpr ptrdiff_t kPoint = kSums * V::kLanes;
-    float* column = t.scratch;
-    float* rows = column + kTile * kPoint;  // [3][kTile][sums]
+    float* sums = t.scratch;
+    float* columns = sums + kTile * kPoint;  // [3][kTile][sums]
+    const float *a = t.a, *b = t.b;
 #pragma GCC unroll 1
-    for (int j = 0; j < kTile; ++j) {
+    for (int i = 0; i < kTile; ++i) {
 #pragma GCC unroll 1
-        for (int i = 0; i < kTile; ++i) {
-            const ptrdiff_t point = i * kTile + j;
-            winograd_gradient_sums<V, kRows, kVectors>(t.a + point * t.a_point, t.a_tile,
-                                                       t.b + point * t.b_point, t.b_tile, t.tiles,
-                                                       column + i * kPoint);
-        }
+        for (int j = 0; j < kTile; ++j, a += t.a_point, b += t.b_point)
+            winograd_gradient_sums<V, kRows, kVectors>(t, a, b, sums + j * kPoint);
 #pragma GCC unroll 1
         for (ptrdiff_t s = 0; s < kPoint; s += V::kLanes) {
             Reg y[3];
-            T::weights([&](int i) { return V::load(column + i * kPoint + s); }, y);
+            T::weights([&](int j) { return V::load(sums + j * kPoint + s); }, y);
 #pragma GCC unroll 3
-            for (int k = 0; k < 3; ++k) V::store(rows + (k * kTile + j) * kPoint + s, y[k]);
+            for (int k = 0; k < 3; ++k) V::store(columns + (k * kTile + i) * kPoint + s, y[k]);
         }
     }
 #pragma GCC unroll 1
     for (int k = 0; k < 3; ++k) {
-        const float* row = rows + k * kTile * kPoint;
-        float* out = t.out + k * 3 * t.out_tap;
+        const float* column = columns + k * kTile * kPoint;
+        float* out = t.out + k * t.out_tap;
 #pragma GCC unroll 1
         for (int i = 0; i < kRows; ++i, out += t.out_row) {
 #pragma GCC unroll 4
@@ -189,13 +187,13 @@ void winograd_gradient(const WinogradGradientArgs& t) {
                 const int left = t.columns - v * V::kLanes;
                 Reg y[3];
                 T::weights(
-                    [&](int j) {
-                        return V::load(row + j * kPoint + (i * kVectors + v) * V::kLanes);
+                    [&](int point) {
+                        return V::load(column + point * kPoint + (i * kVectors + v) * V::kLanes);
                     },
                     y);
 #pragma GCC unroll 3
                 for (int s = 0; s < 3; ++s) {
-                    float* to = out + s * t.out_tap + v * V::kLanes;
+                    float* to = out + 3 * s * t.out_tap + v * V::kLanes;
                     if (left >= V::kLanes) {
                         V::store(to, t.add ? V::add(V::load(to), y[s]) : y[s]);
                     } else {
