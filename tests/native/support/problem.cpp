@@ -160,6 +160,9 @@ const std::vector<double>& Problem::winograd(nconv_pass pass, int tile) {
                                  : derivative_magnitude(desc_, output[i]);
         data.source.push_back(std::fabs((forward ? input : grad_output)[i]) * slope);
     }
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS)
+        return bounds =
+                   winograd_gradient_bounds(desc_, input, data.source, derivative_roundings(desc_));
     if (forward) {
         if (desc_.has_bias) data.bias = bias.data();
         if (!residual.empty()) data.residual = residual.data();
@@ -180,7 +183,9 @@ Comparison Problem::compare(nconv_pass pass, bool accumulate, const Results& res
     static const char* const kNames[] = {"output", "grad_input", "grad_weights"};
     const bool weights_pass = pass == NCONV_PASS_BACKWARD_WEIGHTS, add = accumulate && weights_pass;
     const ExpectedGradients& wanted = expected(pass);
-    const int tile = weights_pass ? 0 : winograd_tile(algorithm);
+    int tile = winograd_tile(algorithm);
+    if (weights_pass && tile != kGradientTile)
+        tile = 0;  // the others sum weight gradients directly
     Comparison comparison;
     comparison.ok = true;
     compare_values(kNames[pass], results.main, wanted.weights.values,
