@@ -165,6 +165,20 @@ TEST(Winograd, IsChosenByMathModeAndShape) {
     }
 }
 
+TEST(Winograd, IsChosenForWeightGradientsOfEnoughPixels) {
+    const nconv_pass pass = NCONV_PASS_BACKWARD_WEIGHTS;
+    for (const char* text : {"mb1_ic64ih56_oc64_kh3ph1", "mb1_ic256ih14_oc256_kh3ph1",
+                             "mb8_ic512ih7_oc512_kh3ph1", "g4mb1_ic128ih28_oc128_kh3ph1"}) {
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_STRICT, pass), "gemm") << text;
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_DEFAULT, pass), "winograd_4x4") << text;
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_FAST, pass), "winograd_4x4") << text;
+    }
+    // Too few pixels for its error, too few channels for its transforms, not its kernels.
+    for (const char* text : {"mb1_ic512ih7_oc512_kh3ph1", "mb1_ic3ih56_oc64_kh3ph1",
+                             "mb1_ic64ih56_oc64_kh3sh2ph1", "mb1_ic64ih56_oc64_kh5ph2"})
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_DEFAULT, pass), "gemm") << text;
+}
+
 // Larger tiles are less exact: not to be had where the mode does not allow them, not even by name.
 TEST(Winograd, MathModeHoldsForForcedAlgorithmsToo) {
     for (int tile : kTiles) {

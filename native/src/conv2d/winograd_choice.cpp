@@ -9,7 +9,11 @@ namespace {
 // transposed too.
 constexpr double kInputPoint = 5.1, kOutputPoint = 3.4, kPlanePixel = 5.0;
 // The same of grad_output, and of a vector of weight gradients of a chunk what follows its sums.
-constexpr double kGradientPoint = 4.0, kGradientEnd = 110;
+constexpr double kGradientPoint = 4.0, kGradientEnd = 80;
+constexpr double kDirectShare =
+    2 * 0.9;  // multiply-adds a cycle of directly summed weight gradients
+// Sums over fewer pixels than these would have more than three times the error of direct ones.
+constexpr double kExactPixels = 128;
 constexpr double kMultiplyAdds = 2 * 0.97, kLatency = 4;
 constexpr double kTileEnds = 20;  // entry, exit and stores of a register tile
 constexpr int64_t kTileVectors = 4;
@@ -100,16 +104,27 @@ double winograd_gradient_cost(const Problem& p, int64_t tiles, int64_t chunks, i
     const WinogradVariant& w = kWinograd[kWinogradGradient];
     const double points = w.tile * w.tile, t = static_cast<double>(tiles);
     const double transposed = p.channels_last() ? 0 : kPlanePixel * w.output * w.output;
-    const double gradients = static_cast<double>(outputs) * vectors(inputs);
-    const double sums =
-        gradients * (points * t / kMultiplyAdds + kGradientEnd * static_cast<double>(chunks));
-    return sums + t * (vectors(inputs) * (kInputPoint * points + transposed) +
-                       vectors(outputs) * (kGradientPoint * points + transposed));
+    const double sums = points * products_cost(outputs, ceil_div(tiles, chunks), inputs) +
+                        kGradientEnd * static_cast<double>(outputs) * vectors(inputs);
+    return static_cast<double>(chunks) * sums +
+           t * (vectors(inputs) * (kInputPoint * points + transposed) +
+                vectors(outputs) * (kGradientPoint * points + transposed));
 }
 
+// The same in both layouts. Direct summation is taken to fill its lanes whatever the channels.
 const char* winograd_gradient_yields(const Problem& p) {
-    (void)p;
-    return nullptr;
+    const double pixels = static_cast<double>(p.batch) * static_cast<double>(p.output_pixels);
+    if (pixels < kExactPixels && p.math_mode != NCONV_MATH_MODE_FAST)
+        return "of so few pixels direct summation is more exact";
+    Problem last = p;
+    last.layout = NCONV_LAYOUT_NHWC;
+    const GradientChunks chunks(p);
+    const double cost =
+        winograd_gradient_cost(last, max_of(1, p.batch) * chunks.rows * chunks.columns,
+                               chunks.count(), p.group_inputs, p.group_outputs);
+    const double direct = pixels * static_cast<double>(p.kernel_taps * p.group_inputs) *
+                          static_cast<double>(p.group_outputs) / (kVirtualLanes * kDirectShare);
+    return cost < direct ? nullptr : "direct summation is faster";
 }
 
 const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
