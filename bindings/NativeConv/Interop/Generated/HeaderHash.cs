@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "68779ce560023095883638ae2880a9eecfd820924a73ea5c5c2a426e752ef497";
+    public const string Sha256 = "cf83fbb861cfe98af9c86524ce062f5e17f88be92cc86c28c9137693a58ad07b";
 }
