@@ -4,11 +4,12 @@ namespace NativeConv;
 
 /// <summary>How freely the arithmetic may be rearranged: whether forward and the gradient by input of 3 x 3
 /// kernels with stride 1 and any dilation, and forward of those with stride 2 and dilation 1, may use
-/// Winograd's minimal filtering, and with how large tiles. Everything else is summed directly in every mode,
-/// but for image filters in the fast one. Each mode gives the same bits on every processor and thread count.</summary>
+/// Winograd's minimal filtering, and with how large tiles, and the weight gradients of those with stride and
+/// dilation 1 its transpose. Everything else is summed directly in every mode, but for image filters in the
+/// fast one. Each mode gives the same bits on every processor and thread count.</summary>
 /// <remarks>Root-mean-square error against double, as a multiple of that of direct summation in float: tiles of
-/// 2 x 2 0.6, 4 x 4 1.7, 5 x 5 3.1, 6 x 6 6.9; those of stride 2 0.8. With tiles, Inf and NaN reach every output of the
-/// tiles that read them. (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.)</remarks>
+/// 2 x 2 0.6, 4 x 4 1.7, 5 x 5 3.1, 6 x 6 6.9; those of stride 2 0.8; weight gradients 1.4 to 2.9. With tiles,
+/// Inf and NaN reach every output of the tiles that read them. (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.)</remarks>
 public enum MathMode
 {
     /// <summary>Direct summation and Winograd tiles of 2 x 2 and 4 x 4.</summary>

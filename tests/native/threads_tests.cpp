@@ -132,7 +132,8 @@ TEST(Threads, SmallWorkspaceLowersTheCount) {
         ASSERT_EQ(nconv_backward_weights(convolution.plan(), &args), NCONV_STATUS_OK);
         const Results results{weights.values(), bias.values()};
         const Comparison comparison =
-            problem.compare(NCONV_PASS_BACKWARD_WEIGHTS, false, results, "gemm");
+            problem.compare(NCONV_PASS_BACKWARD_WEIGHTS, false, results,
+                            convolution.algorithm(NCONV_PASS_BACKWARD_WEIGHTS));
         EXPECT_TRUE(comparison.ok) << comparison.failure;
     }
 }

@@ -28,6 +28,23 @@ TEST(Winograd, TheMatricesConvolve) {
     }
 }
 
+// And so must what the weight gradients' bound is derived from be its transpose.
+TEST(Winograd, TheMatricesGiveWeightGradients) {
+    const WinogradMatrices m(kGradientTile);
+    const double gy[4] = {0.5, -2, 3, 1}, x[6] = {1, -1, 2, 0.5, 3, -4};
+    for (int k = 0; k < 3; ++k) {
+        double sum = 0, expected = 0;
+        for (int i = 0; i < m.points; ++i) {
+            double ay = 0, bx = 0;
+            for (int y = 0; y < m.outputs; ++y) ay += m.a[y * m.points + i] * gy[y];
+            for (int j = 0; j < m.points; ++j) bx += m.b[i * m.points + j] * x[j];
+            sum += m.g[i * 3 + k] * ay * bx;
+        }
+        for (int y = 0; y < m.outputs; ++y) expected += gy[y] * x[y + k];
+        EXPECT_NEAR(sum, expected, 1e-12);
+    }
+}
+
 // With tiles of two every matrix holds 0, 1 and 1/2 only: small integers stay exact.
 TEST(Winograd, TilesOfTwoAreExactOnIntegers) {
     for (const char* text :
@@ -46,18 +63,29 @@ TEST(Winograd, TilesOfTwoAreExactOnIntegers) {
     }
 }
 
-double rms_error(Problem* problem, const char* algorithm) {
+// Root of the mean square of the errors, and the largest.
+struct Error {
+    double rms, most;
+};
+Error error_of(Problem* problem, nconv_pass pass, const char* algorithm) {
     RunOptions options;
     options.algorithm = algorithm;
     Convolution convolution(problem->desc(), options);
     Results results;
-    EXPECT_EQ(problem->run(NCONV_PASS_FORWARD, &convolution, {}, false, &results), NCONV_STATUS_OK);
-    EXPECT_EQ(convolution.algorithm(NCONV_PASS_FORWARD), algorithm);
-    const std::vector<double>& exact = problem->expected(NCONV_PASS_FORWARD).weights.values;
-    double sum = 0;
-    for (size_t i = 0; i < exact.size(); ++i)
-        sum += (results.main[i] - exact[i]) * (results.main[i] - exact[i]);
-    return std::sqrt(sum / static_cast<double>(exact.size()));
+    EXPECT_EQ(problem->run(pass, &convolution, {}, false, &results), NCONV_STATUS_OK);
+    EXPECT_EQ(convolution.algorithm(pass), algorithm);
+    const std::vector<double>& exact = problem->expected(pass).weights.values;
+    double sum = 0, most = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+        const double error = std::fabs(results.main[i] - exact[i]);
+        sum += error * error;
+        most = std::max(most, error);
+    }
+    return {std::sqrt(sum / static_cast<double>(exact.size())), most};
+}
+
+double rms_error(Problem* problem, const char* algorithm) {
+    return error_of(problem, NCONV_PASS_FORWARD, algorithm).rms;
 }
 
 // The header's table, on inputs after a ReLU and weights as He initialises them.
@@ -94,6 +122,34 @@ TEST(Winograd, ErrorBesideThatOfDirectSummation) {
     }
 }
 
+// Weight gradients wherever Winograd is chosen for them, of few and of many pixels: inputs after a ReLU,
+// gradients of a normal distribution.
+TEST(Winograd, ErrorOfWeightGradientsBesideThatOfDirectSummation) {
+    for (const char* text :
+         {"mb1_ic32ih56_oc16_kh3ph1", "mb1_ic64ih28_oc32_kh3ph1", "mb1_ic256ih14_oc16_kh3ph1",
+          "mb8_ic32ih56_oc16_kh3ph1", "mb8_ic256ih14_oc16_kh3ph1", "mb8_ic512ih7_oc16_kh3ph1"}) {
+        nconv_conv2d_desc desc = parsed(text);
+        desc.activation = NCONV_ACTIVATION_LINEAR;
+        Problem problem(desc, Data::kReal);
+        std::mt19937 bits(7);
+        std::normal_distribution<float> normal;
+        for (float& x : problem.input) x = std::max(0.0f, normal(bits));
+        for (float& y : problem.grad_output) y = normal(bits);
+        const nconv_pass pass = NCONV_PASS_BACKWARD_WEIGHTS;
+        const Error direct = error_of(&problem, pass, "gemm");
+        const Error winograd = error_of(&problem, pass, "winograd_4x4");
+        double sum = 0;
+        for (double value : problem.expected(pass).weights.values) sum += value * value;
+        const double size =
+            std::sqrt(sum / static_cast<double>(problem.expected(pass).weights.values.size()));
+        std::printf("%s: %.2f times the error of direct summation, %.2e; the largest %.2f, %.2e\n",
+                    text, winograd.rms / direct.rms, direct.rms / size, winograd.most / direct.most,
+                    direct.most / size);
+        EXPECT_LT(winograd.rms, 3 * direct.rms) << text;
+        EXPECT_GT(winograd.rms, direct.rms / 2) << "is this Winograd at all?";
+    }
+}
+
 std::string chosen(const char* text, int32_t math, nconv_pass pass) {
     nconv_conv2d_desc desc = parsed(text);
     desc.math_mode = math;
@@ -117,6 +173,24 @@ TEST(Winograd, IsChosenByMathModeAndShape) {
              {"mb1_ic512ih14_oc512_kh3sh2ph1", "mb1_ic256ih33_oc256_kh3ph12dh11",
               "mb1_ic64ih56_oc64_kh5ph2", "mb1_ic64ih3_oc4_kh3ph1"})
             EXPECT_EQ(chosen(other, NCONV_MATH_MODE_FAST, pass), "gemm") << other;
+    }
+}
+
+TEST(Winograd, IsChosenForWeightGradientsOfEnoughPixels) {
+    const nconv_pass pass = NCONV_PASS_BACKWARD_WEIGHTS;
+    for (const char* text : {"mb1_ic64ih56_oc64_kh3ph1", "mb1_ic256ih14_oc256_kh3ph1",
+                             "mb8_ic512ih7_oc512_kh3ph1", "g4mb1_ic128ih28_oc128_kh3ph1"}) {
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_STRICT, pass), "gemm") << text;
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_DEFAULT, pass), "winograd_4x4") << text;
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_FAST, pass), "winograd_4x4") << text;
+    }
+    // Too few pixels for its error, too few channels for its transforms, not its kernels.
+    for (const char* text : {"mb1_ic512ih7_oc512_kh3ph1", "mb1_ic3ih56_oc64_kh3ph1",
+                             "mb1_ic64ih56_oc64_kh3sh2ph1", "mb1_ic64ih56_oc64_kh5ph2",
+                             "mb1_ic64ih56_oc64_kh3ph2dh1"}) {
+        EXPECT_EQ(chosen(text, NCONV_MATH_MODE_DEFAULT, pass),
+                  chosen(text, NCONV_MATH_MODE_STRICT, pass))
+            << text;
     }
 }
 

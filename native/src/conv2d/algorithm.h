@@ -75,9 +75,9 @@ struct Algorithm {
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-extern const Algorithm kSeparable, kDepthwise, kOuter, kPointwise,
-    kGrouped, kWinograd6x6, kWinograd5x5, kWinograd4x4, kWinograd2x2,
-    kWinograd4x4Strided, kNarrow, kGemm, kReference;
+extern const Algorithm kSeparable, kDepthwise, kPointwise, kGrouped,
+    kWinograd6x6, kWinograd5x5, kWinograd4x4, kWinograd2x2, kWinograd4x4Strided,
+    kOuter, kNarrow, kGemm, kReference;
 
 constexpr int kAlgorithmCount = 13;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];

@@ -5,7 +5,6 @@ namespace nconv {
 const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kSeparable,
     &kDepthwise,
-    &kOuter,
     &kPointwise,
     &kGrouped,
     &kWinograd6x6,
@@ -13,6 +12,7 @@ const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kWinograd4x4,
     &kWinograd2x2,
     &kWinograd4x4Strided,
+    &kOuter,
     &kNarrow,
     &kGemm,
     &kReference,

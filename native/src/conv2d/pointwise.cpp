@@ -34,10 +34,11 @@ const char* declines(const Problem& p, nconv_pass) {
 // both transpose them all.
 const char* yields(const Problem& p, nconv_pass pass) {
     constexpr int64_t kFewPixels = 196, kManyReduced = 256, kManyProduced = 512;
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     const bool forward = pass == NCONV_PASS_FORWARD;
     const bool many = (forward ? p.group_inputs : p.group_outputs) >= kManyReduced &&
                       (forward ? p.group_outputs : p.group_inputs) >= kManyProduced;
-    return pass != NCONV_PASS_BACKWARD_WEIGHTS && p.output_pixels <= kFewPixels && many
+    return p.output_pixels <= kFewPixels && many
                ? "small planes of many channels are faster transposed"
                : nullptr;
 }

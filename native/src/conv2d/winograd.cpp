@@ -13,6 +13,7 @@
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 #include "conv2d/planes.h"
+#include "conv2d/winograd_gradient.h"
 
 namespace nconv {
 namespace {
@@ -359,8 +360,8 @@ const char* yields(const Problem& p, nconv_pass pass) {
 
 template <int kVariant>
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
-    if (!winograd_serves(pass, kVariant)) return kGemm.workspace(context, pass);
+    if (!winograd_serves(context.problem, pass, kVariant)) return kGemm.workspace(context, pass);
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return winograd_gradient_workspace(context);
     const Winograd w(context, pass, kVariant);
     WorkspaceSize size;
     size.per_thread = Slot(w).bytes;
@@ -370,7 +371,8 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
-    if (!winograd_serves(pass, kVariant)) return kGemm.packed_count(context, pass);
+    if (!winograd_serves(context.problem, pass, kVariant))
+        return kGemm.packed_count(context, pass);
     const Winograd w(context, pass, kVariant);
     return CheckedSize(w.panels) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
            w.g.problem.groups;
@@ -378,7 +380,8 @@ CheckedSize packed_count(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
-    if (!winograd_serves(pass, kVariant)) return kGemm.pack(context, pass, weights, packed);
+    if (!winograd_serves(context.problem, pass, kVariant))
+        return kGemm.pack(context, pass, weights, packed);
     winograd_pack(Winograd(context, pass, kVariant), weights, packed);
 }
 
@@ -394,7 +397,7 @@ void forward(const Context& context, const ForwardCall& call, const Workspace& w
 template <int kVariant>
 void backward_input(const Context& context, const BackwardInputCall& call,
                     const Workspace& workspace, const Execution& execution) {
-    if (!winograd_serves(NCONV_PASS_BACKWARD_INPUT, kVariant)) {
+    if (!winograd_serves(context.problem, NCONV_PASS_BACKWARD_INPUT, kVariant)) {
         kGemm.backward_input(context, call, workspace, execution);
         return;
     }
@@ -403,6 +406,14 @@ void backward_input(const Context& context, const BackwardInputCall& call,
                      [&](const GatherCall& part, int64_t images) {
                          run(w, part, images, workspace, execution);
                      });
+}
+
+template <int kVariant>
+void backward_weights(const Context& context, const BackwardWeightsCall& call,
+                      const Workspace& workspace, const Execution& execution) {
+    const bool served = winograd_serves(context.problem, NCONV_PASS_BACKWARD_WEIGHTS, kVariant);
+    (served ? winograd_backward_weights : gemm_backward_weights)(context, call, workspace,
+                                                                 execution);
 }
 
 template <int kVariant>
@@ -415,7 +426,7 @@ constexpr Algorithm algorithm(const char* name) {
             pack<kVariant>,
             forward<kVariant>,
             backward_input<kVariant>,
-            gemm_backward_weights};
+            backward_weights<kVariant>};
 }
 
 }  // namespace

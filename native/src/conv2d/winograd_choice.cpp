@@ -1,6 +1,6 @@
 // When a Winograd algorithm applies and when it pays.
 #include "conv2d/gemm.h"
-#include "conv2d/winograd.h"
+#include "conv2d/winograd_gradient.h"
 
 namespace nconv {
 namespace {
@@ -9,6 +9,12 @@ namespace {
 // channels of a tile: its transforms, mostly stores that miss L1 and loads that hit L2; in NCHW a pixel is
 // transposed too.
 constexpr double kInputPoint = 5.1, kOutputPoint = 3.4, kPlanePixel = 5.0;
+// The same of grad_output, and of a vector of weight gradients of a chunk what follows its sums.
+constexpr double kGradientPoint = 4.0, kGradientEnd = 80;
+constexpr double kDirectShare =
+    2 * 0.9;  // multiply-adds a cycle of directly summed weight gradients
+// Sums over fewer pixels than these would have more than three times the error of direct ones.
+constexpr double kExactPixels = 128;
 constexpr double kMultiplyAdds = 2 * 0.97, kLatency = 4;
 constexpr double kTileEnds = 20;  // entry, exit and stores of a register tile
 constexpr int64_t kTileVectors = 4;
@@ -100,9 +106,38 @@ double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t 
     return winograd_weights_bytes(w, reduced, produced) / rate;
 }
 
-bool winograd_serves(nconv_pass pass, int variant) {
-    return pass == NCONV_PASS_FORWARD ||
-           (pass == NCONV_PASS_BACKWARD_INPUT && kWinograd[variant].stride == 1);
+bool winograd_serves(const Problem& p, nconv_pass pass, int variant) {
+    if (pass == NCONV_PASS_FORWARD) return true;
+    if (pass == NCONV_PASS_BACKWARD_INPUT) return kWinograd[variant].stride == 1;
+    return variant == kWinogradGradient && p.height.dilation == 1 && p.width.dilation == 1;
+}
+
+double winograd_gradient_cost(const Problem& p, int64_t tiles, int64_t chunks, int64_t inputs,
+                              int64_t outputs) {
+    const WinogradVariant& w = kWinograd[kWinogradGradient];
+    const double points = w.tile * w.tile, t = static_cast<double>(tiles);
+    const double transposed = p.channels_last() ? 0 : kPlanePixel * w.output * w.output;
+    const double sums = points * products_cost(outputs, ceil_div(tiles, chunks), inputs) +
+                        kGradientEnd * static_cast<double>(outputs) * vectors(inputs);
+    return static_cast<double>(chunks) * sums +
+           t * (vectors(inputs) * (kInputPoint * points + transposed) +
+                vectors(outputs) * (kGradientPoint * points + transposed));
+}
+
+// The same in both layouts. Direct summation is taken to fill its lanes whatever the channels.
+const char* winograd_gradient_yields(const Problem& p) {
+    const double pixels = static_cast<double>(p.batch) * static_cast<double>(p.output_pixels);
+    if (pixels < kExactPixels && p.math_mode != NCONV_MATH_MODE_FAST)
+        return "of so few pixels direct summation is more exact";
+    Problem last = p;
+    last.layout = NCONV_LAYOUT_NHWC;
+    const GradientChunks chunks(p);
+    const double cost =
+        winograd_gradient_cost(last, max_of(1, p.batch) * chunks.rows * chunks.columns,
+                               chunks.count(), p.group_inputs, p.group_outputs);
+    const double direct = pixels * static_cast<double>(p.kernel_taps * p.group_inputs) *
+                          static_cast<double>(p.group_outputs) / (kVirtualLanes * kDirectShare);
+    return cost < direct ? nullptr : "direct summation is faster";
 }
 
 const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
@@ -122,8 +157,8 @@ const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
 
 // Of two that cost the same the one with smaller tiles is more exact.
 const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
-    if (!winograd_serves(pass, variant)) return "it has no gradient by input of its own";
+    if (!winograd_serves(p, pass, variant)) return "it has no such gradient of its own";
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return winograd_gradient_yields(p);
     const double cost = pass_cost(p, pass, variant);
     const double gain = kWinograd[variant].stride == 1 ? 1 : kStridedGain;
     if (cost * gain >= direct_cost(p, pass)) return "direct summation is faster";

@@ -103,11 +103,13 @@ struct VecAvx512 {
     static void pin(Reg& v) { asm volatile("" : "+v"(v)); }
 
     // dst[j][i] = src[i][j] for i < rows, j < cols, both at most kLanes; unread lanes count as 0.
-    // A whole block without asking for every row and column.
+    // A whole block, and the nine taps of a weight gradient, without asking for every row and column.
     static void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
                           int rows, int cols) {
         if (rows == 16 && cols == 16) {
             transpose_block(src, src_stride, dst, dst_stride, 16, 16);
+        } else if (rows == 9 && cols == 16) {
+            transpose_block(src, src_stride, dst, dst_stride, 9, 16);
         } else {
             transpose_block(src, src_stride, dst, dst_stride, rows, cols);
         }

@@ -15,6 +15,7 @@
 #include "kernels/separable-inl.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
+#include "kernels/winograd_gradient-inl.h"
 #include "kernels/winograd_weights-inl.h"
 
 namespace nconv {
@@ -83,6 +84,16 @@ constexpr void add_winograd_products(KernelSet& set) {
     }
 }
 
+template <class V, int kRows, int kVectors>
+constexpr void add_winograd_gradient(KernelSet& set) {
+    set.winograd_gradient[kRows - 1][kVectors - 1] = winograd_gradient<V, kRows, kVectors>;
+    if constexpr (kVectors > 1) {
+        add_winograd_gradient<V, kRows, kVectors - 1>(set);
+    } else if constexpr (kRows > 1) {
+        add_winograd_gradient<V, kRows - 1, TileShape<V>::kPackedTileVectors>(set);
+    }
+}
+
 template <class V, int kVariant = 0>
 constexpr void add_winograd(KernelSet& set) {
     set.winograd[kVariant] = {winograd_input<V, kVariant>, winograd_output<V, kVariant>,
@@ -116,6 +127,8 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
         set.winograd_product_rows[v - 1] = winograd_product_rows<V>(v);
     add_winograd_products<V, winograd_product_rows<V>(Shape::kRowsTileVectors),
                           Shape::kRowsTileVectors>(set);
+    set.winograd_gradient_points = winograd_gradient_points<V>;
+    add_winograd_gradient<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
     set.depthwise_channels_rows = DepthwiseTile<V>::kRows;
     if constexpr (V::kLanes > 1) {  // one lane gains nothing by tiles of its own: 150 KB
         set.depthwise_channels[0] = {3, 3, 1, depthwise_channels<V, 3, 3, 1>, nullptr};

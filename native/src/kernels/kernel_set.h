@@ -444,6 +444,9 @@ struct KernelSet {
     WinogradKernel winograd[kWinogradVariants];
     int winograd_product_rows[kMaxTileVectors];                       // [vectors - 1]
     WinogradProduct winograd_product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+    // The points of 4 x 4 of grad_output, then their sum. As large as packed_tile at most.
+    void (*winograd_gradient_points)(const WinogradInputArgs&);
+    WinogradGradient winograd_gradient[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
 
     int depthwise_channels_rows;  // at most in a call
     DepthwiseChannels depthwise_channels[kDepthwiseChannels];

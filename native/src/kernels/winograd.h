@@ -88,6 +88,29 @@ struct WinogradWeightsArgs {
     int channels;
 };
 
+// The weight gradient takes the tiles of this variant.
+constexpr int kWinogradGradient = 1;
+constexpr int kWinogradGradientPoints = 36;
+
+// Weight gradients of some produced channels (rows) and reduced ones (in lanes), from the points of their
+// grad_output and input, [point][tile][channel] both:
+//   out[i * out_row + k * out_tap + j] = or += sum over points p of (G x G)[p][k], sum over tiles t, of
+//       a[p * a_point + t * a_tile + i] * b[p * b_point + t * b_tile + j], k < 9
+struct WinogradGradientArgs {
+    const float* a;
+    ptrdiff_t a_point, a_tile;
+    const float* b;  // whole vectors
+    ptrdiff_t b_point, b_tile;
+    int64_t tiles;
+    float* scratch;  // kWinogradGradientScratch vectors for each of the register tile
+    float* out;
+    ptrdiff_t out_row, out_tap;
+    int columns;
+    bool add;
+};
+using WinogradGradient = void (*)(const WinogradGradientArgs&);
+constexpr int kWinogradGradientScratch = 24;
+
 struct WinogradKernel {
     void (*input)(const WinogradInputArgs&);
     void (*output)(const WinogradOutputArgs&);

@@ -177,6 +177,9 @@ const std::vector<double>& Problem::winograd(nconv_pass pass, int tile) {
                                  : derivative_magnitude(desc_, output[i]);
         data.source.push_back(std::fabs((forward ? input : grad_output)[i]) * slope);
     }
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS)
+        return bounds =
+                   winograd_gradient_bounds(desc_, input, data.source, derivative_roundings(desc_));
     if (forward) {
         if (desc_.has_bias) data.bias = bias.data();
         if (!residual.empty()) data.residual = residual.data();
@@ -197,9 +200,12 @@ Comparison Problem::compare(nconv_pass pass, bool accumulate, const Results& res
     static const char* const kNames[] = {"output", "grad_input", "grad_weights"};
     const bool weights_pass = pass == NCONV_PASS_BACKWARD_WEIGHTS, add = accumulate && weights_pass;
     const ExpectedGradients& wanted = expected(pass);
-    // With stride 2 Winograd serves forward only, and hands the other passes on.
-    const bool summed = weights_pass || (pass == NCONV_PASS_BACKWARD_INPUT && desc_.stride_h > 1);
-    const int tile = summed ? 0 : winograd_tile(algorithm);
+    // With stride 2 Winograd serves forward only, weight gradients with tiles of one size and without
+    // dilation; it hands the others on.
+    int tile = winograd_tile(algorithm);
+    if (pass != NCONV_PASS_FORWARD && desc_.stride_h > 1) tile = 0;
+    const bool dilated = desc_.dilation_h > 1 || desc_.dilation_w > 1;
+    if (weights_pass && (tile != kGradientTile || dilated)) tile = 0;
     Comparison comparison;
     comparison.ok = true;
     compare_values(kNames[pass], results.main, wanted.weights.values,

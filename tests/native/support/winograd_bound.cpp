@@ -212,4 +212,77 @@ std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pa
     return bounds;
 }
 
+namespace {
+
+std::vector<double> transposed(const std::vector<double>& matrix, int64_t rows) {
+    const int64_t columns = static_cast<int64_t>(matrix.size()) / rows;
+    std::vector<double> result(matrix.size());
+    for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < columns; ++j) result[j * rows + i] = matrix[i * columns + j];
+    return result;
+}
+
+}  // namespace
+
+std::vector<double> winograd_gradient_bounds(const nconv_conv2d_desc& desc,
+                                             const std::vector<float>& input,
+                                             const std::vector<double>& gradient,
+                                             double roundings) {
+    constexpr int64_t m = kGradientTile, n = m + 2;
+    const View x(desc, NCONV_PASS_FORWARD);
+    const WinogradMatrices matrices(kGradientTile);
+    const std::vector<double> a = transposed(matrices.a, m), g = transposed(matrices.g, n);
+    const std::vector<double> magnitudes(input.begin(), input.end());
+    const int64_t tiles = desc.batch * ((x.result_h + m - 1) / m) * ((x.result_w + m - 1) / m);
+    // Three transforms, both ways, the sum over the tiles, up to 8 partial sums; 2 for terms of second order.
+    const double all =
+        roundings + 3.0 * 2 * 2 * static_cast<double>(n) + static_cast<double>(tiles) + 8 + 2;
+    std::vector<double> bounds(x.produced * x.groups * x.reduced * 9);
+    for (int64_t group = 0; group < x.groups; ++group) {
+        std::vector<double> sums(x.produced * x.reduced * n * n), window(n * n), tile(m * m);
+        for (int64_t image = 0; image < desc.batch; ++image)
+            for (int64_t ty = 0; ty < x.result_h; ty += m)
+                for (int64_t tx = 0; tx < x.result_w; tx += m) {
+                    std::vector<std::vector<double>> inputs, outputs;
+                    for (int64_t c = 0; c < x.reduced; ++c) {
+                        for (int64_t i = 0; i < n * n; ++i)
+                            window[i] =
+                                std::fabs(x.source(magnitudes, image, group * x.reduced + c,
+                                                   ty - x.top + i / n, tx - x.left + i % n));
+                        inputs.push_back(sandwich(matrices.b, n, n, window));
+                    }
+                    for (int64_t o = 0; o < x.produced; ++o) {
+                        for (int64_t i = 0; i < m * m; ++i) {
+                            const int64_t y = ty + i / m, w = tx + i % m;
+                            tile[i] = y < x.result_h && w < x.result_w
+                                          ? gradient[x.index(image, group * x.produced + o, y, w,
+                                                             x.produced * x.groups, x.result_h,
+                                                             x.result_w)]
+                                          : 0;
+                        }
+                        outputs.push_back(sandwich(a, n, m, tile));
+                    }
+                    for (int64_t o = 0; o < x.produced; ++o)
+                        for (int64_t c = 0; c < x.reduced; ++c) {
+                            double* to = &sums[(o * x.reduced + c) * n * n];
+                            for (int64_t i = 0; i < n * n; ++i)
+                                to[i] += outputs[o][i] * inputs[c][i];
+                        }
+                }
+        for (int64_t o = 0; o < x.produced; ++o)
+            for (int64_t c = 0; c < x.reduced; ++c) {
+                const auto from = sums.begin() + (o * x.reduced + c) * n * n;
+                const std::vector<double> w = sandwich(g, 3, n, {from, from + n * n});
+                const int64_t filter = group * x.produced + o;
+                for (int64_t t = 0; t < 9; ++t) {
+                    const int64_t at = desc.layout == NCONV_LAYOUT_NHWC
+                                           ? (filter * 9 + t) * x.reduced + c
+                                           : (filter * x.reduced + c) * 9 + t;
+                    bounds[at] = all * kHalfUlp * w[t];
+                }
+            }
+    }
+    return bounds;
+}
+
 }  // namespace nconv_test

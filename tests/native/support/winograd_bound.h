@@ -40,6 +40,13 @@ struct WinogradData {
 std::vector<double> winograd_bounds(const nconv_conv2d_desc& desc, nconv_pass pass,
                                     const WinogradData& data);
 
+// The same of weight gradients, by F(3 x 3, 4 x 4): the transpose, grad_w = G' [(A grad_y) . (B' x)] summed over
+// the tiles. gradient holds magnitudes of the derived gradient.
+constexpr int kGradientTile = 4;
+std::vector<double> winograd_gradient_bounds(const nconv_conv2d_desc& desc,
+                                             const std::vector<float>& input,
+                                             const std::vector<double>& gradient, double roundings);
+
 }  // namespace nconv_test
 
 #endif  // NATIVECONV_TESTS_NATIVE_SUPPORT_WINOGRAD_BOUND_H

@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "7adec6edfbc3416a8d838519aaa6549d7e674ae90b9bc40bf8c1396e0a897637";
+    public const string Sha256 = "ff424b588619a68739bd0efdc1d950907ef19e4b7a65c0afd3c8c66d6f329874";
 }
