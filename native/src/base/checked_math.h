@@ -21,6 +21,13 @@ public:
         return r;
     }
 
+    // The larger of two, if both are valid.
+    friend CheckedSize larger_of(CheckedSize a, CheckedSize b) {
+        CheckedSize r(a.value_ > b.value_ ? a.value_ : b.value_);
+        r.valid_ = a.valid_ && b.valid_;
+        return r;
+    }
+
     bool valid() const { return valid_; }
     int64_t value() const { return value_; }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/checked_math.h"
+#include "base/memory_map.h"
 #include "base/parallel.h"
 #include "conv2d/problem.h"
 #include "kernels/kernel_set.h"

@@ -135,21 +135,15 @@ void clear_skipped(const Gather& g, const Rectangle& region, int64_t channels, f
 // A task's memory: the zero row, and in NCHW the strip and the stage.
 struct Slot {
     Slot(const Context& context, const Gather& g) {
-        const auto take = [&](CheckedSize floats) {
-            const int64_t at = bytes.valid() ? bytes.value() : 0;
-            bytes = bytes + floats * int64_t{sizeof(float)} + 64;
-            if (bytes.valid()) bytes = bytes.value() / 64 * 64;
-            return at;
-        };
-        take(depth_block(g));
+        map.place(depth_block(g));
         if (g.problem.channels_last()) return;
         const Regions regions = largest_regions(g);
-        strip_at = take(CheckedSize(strip_pixels(g)) * strip_pitch(g));
-        stage_at =
-            take(CheckedSize(regions.rows * regions.columns) * g.phases() * block_width(context));
+        strip_at = map.place(CheckedSize(strip_pixels(g)) * strip_pitch(g));
+        stage_at = map.place(CheckedSize(regions.rows * regions.columns) * g.phases() *
+                             block_width(context));
     }
-    CheckedSize bytes = 0;
-    int64_t strip_at = 0, stage_at = 0;
+    MemoryMap map;
+    int64_t strip_at = 0, stage_at = 0;  // in floats
 };
 
 struct Task {
@@ -214,8 +208,8 @@ public:
             task.bias = call_.bias != nullptr ? call_.bias + group * g_.produced : nullptr;
             char* memory = workspace.slot(slot);
             task.zeros = reinterpret_cast<float*>(memory);
-            task.strip = reinterpret_cast<float*>(memory + slot_.strip_at);
-            task.stage = reinterpret_cast<float*>(memory + slot_.stage_at);
+            task.strip = reinterpret_cast<float*>(memory) + slot_.strip_at;
+            task.stage = reinterpret_cast<float*>(memory) + slot_.stage_at;
             run_task(task);
         });
     }
@@ -424,7 +418,7 @@ double summed_taps(const Window& axis) {
 
 WorkspaceSize gemm_gather_workspace(const Context& context, const Gather& g) {
     WorkspaceSize size;
-    size.per_thread = Slot(context, g).bytes;
+    size.per_thread = Slot(context, g).map.bytes();
     return size;
 }
 

@@ -30,29 +30,23 @@ struct Layout {
     explicit Layout(const Context& context) {
         const Problem& p = context.problem;
         const Chunks c(p, p.input_channels);
-        const auto take = [](CheckedSize& total, CheckedSize floats) {
-            const CheckedSize start = total;
-            if ((floats + 16).valid()) floats = round_up(floats.value(), 16);
-            total = total + floats;
-            return start.valid() ? start.value() : 0;
-        };
         const bool apart = c.partials > 1 || needs_staging(p);
-        sums = take(shared, apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
-        bias = take(shared, CheckedSize(c.partials) * p.bias_count);
+        sums = shared.place(apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
+        bias = shared.place(CheckedSize(c.partials) * p.bias_count);
         const CheckedSize tile =
             CheckedSize(c.images) * c.rows * p.width.output * context.kernels->packed_tile_rows;
-        packed = take(per_thread, tile);
-        output = take(per_thread, p.linear() ? CheckedSize(0) : tile);
+        packed = per_thread.place(tile);
+        output = per_thread.place(p.linear() ? CheckedSize(0) : tile);
         strip =
-            take(per_thread, p.channels_last() ? CheckedSize(0)
+            per_thread.place(p.channels_last() ? CheckedSize(0)
                                                : CheckedSize(c.images) * c.input_rows *
                                                      p.width.input * strip_pitch(p.input_channels));
-        const int64_t filter = p.kernel_taps * p.group_inputs;
-        if (needs_staging(p) && per_thread.valid()) per_thread = max_of(per_thread.value(), filter);
+        if (needs_staging(p)) filter = p.kernel_taps * p.group_inputs;
     }
     int64_t sums, bias;             // shared
     int64_t packed, output, strip;  // per thread
-    CheckedSize shared = 0, per_thread = 0;
+    int64_t filter = 0;             // floats of the adding of partial sums, per thread
+    MemoryMap shared, per_thread;
 };
 
 // Output positions whose tap reads inside the input: first .. end-1, cut to low .. high-1.
@@ -328,8 +322,9 @@ private:
 WorkspaceSize gemm_weights_workspace(const Context& context) {
     const Layout layout(context);
     WorkspaceSize size;
-    size.shared = layout.shared * int64_t{sizeof(float)};
-    size.per_thread = layout.per_thread * int64_t{sizeof(float)};
+    size.shared = layout.shared.bytes();
+    size.per_thread = larger_of(layout.per_thread.bytes(),
+                                CheckedSize(layout.filter) * int64_t{sizeof(float)});
     return size;
 }
 

@@ -21,29 +21,23 @@ Chunks group_chunks(const Problem& p) { return Chunks(p, kLanes); }
 // The parts of the workspace, in floats.
 struct Layout {
     Layout(const Problem& p, const Chunks& c) {
-        const auto take = [](CheckedSize& total, CheckedSize floats) {
-            const CheckedSize start = total;
-            if ((floats + 16).valid()) floats = round_up(floats.value(), 16);
-            total = total + floats;
-            return start.valid() ? start.value() : 0;
-        };
         blocks = ceil_div(p.input_channels, kLanes);
         block_sums = p.kernel_taps * p.group_inputs * kLanes;
-        sums = take(shared, CheckedSize(c.partials) * blocks * block_sums);
-        bias = take(shared, CheckedSize(c.partials) * p.bias_count);
+        sums = shared.place(CheckedSize(c.partials) * blocks * block_sums);
+        bias = shared.place(CheckedSize(c.partials) * p.bias_count);
         columns = InputLayout::window(p.width, p.width.output);
         rows = InputLayout::window(p.height, c.rows);
         // Whole vectors are read behind the last pixel.
-        strip = take(per_thread, CheckedSize(c.images) * rows * columns * kLanes + kLanes);
+        strip = per_thread.place(CheckedSize(c.images) * rows * columns * kLanes + kLanes);
         const CheckedSize pixels = CheckedSize(c.images) * c.rows * p.width.output;
-        gradient = take(per_thread, pixels * kLanes + kLanes);
-        output = take(per_thread, p.linear() ? CheckedSize(0) : pixels * kLanes);
+        gradient = per_thread.place(pixels * kLanes + kLanes);
+        output = per_thread.place(p.linear() ? CheckedSize(0) : pixels * kLanes);
     }
     int64_t blocks, block_sums;
     int64_t rows, columns;            // of the strip
     int64_t sums, bias;               // shared
     int64_t strip, gradient, output;  // per thread
-    CheckedSize shared = 0, per_thread = 0;
+    MemoryMap shared, per_thread;
 };
 
 class GroupPass {
@@ -240,13 +234,15 @@ private:
 
 bool shares_lanes(const Problem& p) { return group_index(p) >= 0; }
 
-CheckedSize group_task_floats(const Problem& p) { return Layout(p, group_chunks(p)).per_thread; }
+CheckedSize group_task_bytes(const Problem& p) {
+    return Layout(p, group_chunks(p)).per_thread.bytes();
+}
 
 WorkspaceSize group_weights_workspace(const Context& context) {
     const Layout layout(context.problem, group_chunks(context.problem));
     WorkspaceSize size;
-    size.shared = layout.shared * int64_t{sizeof(float)};
-    size.per_thread = layout.per_thread * int64_t{sizeof(float)};
+    size.shared = layout.shared.bytes();
+    size.per_thread = layout.per_thread.bytes();
     return size;
 }
 

@@ -48,14 +48,14 @@ inline int64_t outer_cost_inputs(const Problem& p) {
 }
 bool has_outputs_in_lanes(const Problem&);
 
-CheckedSize outer_strip_floats(const Problem&);
+CheckedSize outer_strip_bytes(const Problem&);
 WorkspaceSize outer_workspace(const Context&);
 void outer_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);
 
 // Groups of 2, 4 or 8 channels, as many in as out: several in a vector.
 bool shares_lanes(const Problem&);
-CheckedSize group_task_floats(const Problem&);
+CheckedSize group_task_bytes(const Problem&);
 WorkspaceSize group_weights_workspace(const Context&);
 void group_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);

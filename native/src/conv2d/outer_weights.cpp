@@ -60,31 +60,25 @@ struct Sums {
 struct Layout {
     Layout(const Context& context, const Chunks& c, const Sums& s) {
         const Problem& p = context.problem;
-        const auto take = [](CheckedSize& total, CheckedSize floats) {
-            const CheckedSize start = total;
-            if ((floats + 16).valid()) floats = round_up(floats.value(), 16);
-            total = total + floats;
-            return start.valid() ? start.value() : 0;
-        };
-        offsets = take(shared, s.rows * int64_t{sizeof(ptrdiff_t) / sizeof(float)});
+        offsets = shared.place(s.rows * int64_t{sizeof(ptrdiff_t) / sizeof(float)});
         apart = c.partials > 1 || s.outputs_in_lanes;
-        sums = take(shared, apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
-        bias = take(shared, CheckedSize(c.partials) * p.bias_count);
+        sums = shared.place(apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
+        bias = shared.place(CheckedSize(c.partials) * p.bias_count);
         const CheckedSize pixels = CheckedSize(c.images) * c.rows * p.width.output;
-        derived = take(per_thread, p.linear() ? CheckedSize(0) : pixels * p.output_channels);
+        derived = per_thread.place(p.linear() ? CheckedSize(0) : pixels * p.output_channels);
         lanes =
-            take(per_thread, p.channels_last() ? CheckedSize(0)
+            per_thread.place(p.channels_last() ? CheckedSize(0)
                                                : pixels * s.lanes * context.kernels->outer_vectors);
         const InputLayout input(p, c.rows);
-        strip = take(per_thread, input.copied ? input.floats * c.images : CheckedSize(0));
-        const CheckedSize filters = CheckedSize(kVirtualLanes) * p.kernel_taps * p.group_inputs;
-        if (s.outputs_in_lanes && per_thread.valid() && filters.valid())
-            per_thread = max_of(per_thread.value(), filters.value());
+        strip = per_thread.place(input.copied ? input.floats * c.images : CheckedSize(0));
+        if (s.outputs_in_lanes)
+            filters = CheckedSize(kVirtualLanes) * p.kernel_taps * p.group_inputs;
     }
     bool apart;
     int64_t offsets, sums, bias;    // shared
     int64_t derived, lanes, strip;  // per thread
-    CheckedSize shared = 0, per_thread = 0;
+    CheckedSize filters = 0;        // floats of the adding of partial sums, per thread
+    MemoryMap shared, per_thread;
 };
 
 // The sum of kVirtualLanes chains in a fixed tree.
@@ -398,17 +392,18 @@ private:
 
 }  // namespace
 
-CheckedSize outer_strip_floats(const Problem& p) {
+CheckedSize outer_strip_bytes(const Problem& p) {
     const Chunks chunks = outer_chunks(p);
     const InputLayout input(p, chunks.rows);
-    return input.copied ? input.floats * chunks.images : CheckedSize(0);
+    return input.copied ? input.floats * chunks.images * int64_t{sizeof(float)} : CheckedSize(0);
 }
 
 WorkspaceSize outer_workspace(const Context& context) {
     const Layout layout(context, outer_chunks(context.problem), Sums(context));
     WorkspaceSize size;
-    size.shared = layout.shared * int64_t{sizeof(float)};
-    size.per_thread = layout.per_thread * int64_t{sizeof(float)};
+    size.shared = layout.shared.bytes();
+    size.per_thread = 
+        larger_of(layout.per_thread.bytes(), layout.filters * int64_t{sizeof(float)});
     return size;
 }
 

@@ -93,9 +93,7 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return size;
     const CheckedSize strip =
         Shape(context, pass).pitch() * kSeparableRows * int64_t{sizeof(float)};
-    if (!strip.valid() || !size.per_thread.valid() || strip.value() > size.per_thread.value()) {
-        size.per_thread = strip;
-    }
+    size.per_thread = larger_of(size.per_thread, strip);
     return size;
 }
 

@@ -28,25 +28,20 @@ constexpr int64_t kFarImage = 1 << 20;
 struct Slot {
     explicit Slot(const Winograd& w, char* memory = nullptr) {
         const int64_t m = w.variant.output, n = w.variant.tile, most_tiles = w.most_tiles();
-        const auto take = [&](CheckedSize floats) {
-            float* at =
-                memory != nullptr ? reinterpret_cast<float*>(memory + bytes.value()) : nullptr;
-            bytes = bytes + floats * int64_t{sizeof(float)} + 64;
-            if (bytes.valid()) bytes = bytes.value() / 64 * 64;
-            return at;
-        };
+        MemoryMap map(memory);
         // One line more from point to point keeps them in different sets.
         point_pitch = most_tiles * w.tile_pitch + kPlaneBlock;
         sums_pitch = most_tiles * w.width + kPlaneBlock;
-        points = take(CheckedSize(w.points) * point_pitch);
-        sums = take(CheckedSize(w.points) * sums_pitch);
+        points = map.take(CheckedSize(w.points) * point_pitch);
+        sums = map.take(CheckedSize(w.points) * sums_pitch);
         if (w.g.problem.channels_last()) {
-            window = take(CheckedSize(n * n) * w.g.reduced);
+            window = map.take(CheckedSize(n * n) * w.g.reduced);
         } else {
-            window = take(CheckedSize(w.strip_pixels) * kPlaneBlock);
+            window = map.take(CheckedSize(w.strip_pixels) * kPlaneBlock);
             const TileRange line = {0, min_of(w.x.count, most_tiles)};
-            stage = take(CheckedSize(m) * w.x.result(line).total() * w.width);
+            stage = map.take(CheckedSize(m) * w.x.result(line).total() * w.width);
         }
+        bytes = map.bytes();
     }
     CheckedSize bytes = 0;
     int64_t point_pitch, sums_pitch;

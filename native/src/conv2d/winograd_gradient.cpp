@@ -16,16 +16,15 @@ namespace {
 
 constexpr int64_t kTaps = kKernel * kKernel;
 
-// The shared workspace, in floats.
+// The parts of the shared workspace, in floats.
 struct Layout {
-    Layout(const Problem& p, const GradientChunks& chunks)
-        : apart(chunks.count() > 1),
-          sums(0),
-          bias(apart ? (CheckedSize(chunks.partials) * p.weights_count) : CheckedSize(0)),
-          size(bias + CheckedSize(chunks.partials) * p.bias_count) {}
+    Layout(const Problem& p, const GradientChunks& chunks) : apart(chunks.count() > 1) {
+        sums = map.place(apart ? CheckedSize(chunks.partials) * p.weights_count : CheckedSize(0));
+        bias = map.place(CheckedSize(chunks.partials) * p.bias_count);
+    }
     bool apart;  // sums are collected before they are added to grad_weights
-    int64_t sums;
-    CheckedSize bias, size;
+    int64_t sums, bias;
+    MemoryMap map;
 };
 
 // How a partial sum of a group is cut into tasks: a grid of register tiles of output channels by blocks of
@@ -110,7 +109,7 @@ private:
         return share_start(p_.group_outputs, cut_.tiles, tile);
     }
     float* bias_sums(int64_t partial) const {
-        return workspace_.shared_floats() + layout_.bias.value() + partial * p_.bias_count;
+        return workspace_.shared_floats() + layout_.bias + partial * p_.bias_count;
     }
 
     // The chunks of one partial sum, for some tiles and blocks of channels.
@@ -239,7 +238,7 @@ private:
 WorkspaceSize winograd_gradient_workspace(const Context& context) {
     const GradientChunks chunks(context.problem);
     WorkspaceSize size;
-    size.shared = Layout(context.problem, chunks).size * int64_t{sizeof(float)};
+    size.shared = Layout(context.problem, chunks).map.bytes();
     size.per_thread = GradientSlot(context, chunks).bytes;
     return size;
 }

@@ -117,29 +117,25 @@ GradientSlot::GradientSlot(const Context& context, const GradientChunks& chunks,
     const Problem& p = context.problem;
     const KernelSet& k = *context.kernels;
     const int64_t inputs = p.group_inputs, outputs = p.group_outputs, tiles = chunks.most_tiles;
-    const auto take = [&](CheckedSize floats) {
-        float* at = memory != nullptr ? reinterpret_cast<float*>(memory + bytes.value()) : nullptr;
-        bytes = bytes + floats * int64_t{sizeof(float)} + 64;
-        if (bytes.valid()) bytes = bytes.value() / 64 * 64;
-        return at;
-    };
+    MemoryMap map(memory);
     width = int64_t{k.packed_tile_vectors} * k.lanes;
     // One line more from point to point, and from tile to tile where it is a large power of two, keeps them
     // in different sets.
     gradient_tile = round_up(outputs, kVirtualLanes) + (outputs % 256 == 0 ? kPlaneBlock : 0);
     gradient_point = tiles * gradient_tile + kPlaneBlock;
-    gradient = take(CheckedSize(kPoints + 1) * gradient_point);
+    gradient = map.take(CheckedSize(kPoints + 1) * gradient_point);
     input_point = tiles * width + kPlaneBlock;
     input_block = kPoints * input_point;
-    input = take(CheckedSize(input_block) * ceil_div(inputs, width));
+    input = map.take(CheckedSize(input_block) * ceil_div(inputs, width));
     const bool planes = !p.channels_last();
     const int64_t r = strip_rows(chunks) * kOutput + 2, c = chunks.most_columns * kOutput + 2;
-    window = take(planes ? CheckedSize(r * c) * kPlaneBlock
+    window = map.take(planes ? CheckedSize(r * c) * kPlaneBlock
                          : CheckedSize(kTile * kTile) * max_of(inputs, outputs));
-    derived = take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
+    derived = map.take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
     const int64_t sums = int64_t{k.packed_tile_rows} * width;
-    scratch = take(kWinogradGradientScratch * sums);
-    stage = take(planes ? 2 * kKernel * kKernel * sums : 0);
+    scratch = map.take(kWinogradGradientScratch * sums);
+    stage = map.take(planes ? 2 * kKernel * kKernel * sums : 0);
+    bytes = map.bytes();
 }
 
 namespace {
