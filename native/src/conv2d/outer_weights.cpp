@@ -128,7 +128,7 @@ public:
                        reinterpret_cast<float*>(workspace_.slot(slot)));
             });
         }
-        add_bias();
+        add_partial_bias(p_, call_, workspace_.shared_floats() + layout_.bias, chunks_.partials);
     }
 
 private:
@@ -365,16 +365,6 @@ private:
             for (int64_t j = 0; j < count * filter; ++j) out[j] += sums[j];
         } else if (sums != out) {
             memcpy(out, sums, static_cast<size_t>(count * filter) * sizeof(float));
-        }
-    }
-
-    void add_bias() const {
-        if (call_.grad_bias == nullptr) return;
-        const float* bias = workspace_.shared_floats() + layout_.bias;
-        for (int64_t o = 0; o < p_.bias_count; ++o) {
-            float sum = bias[o];
-            for (int64_t i = 1; i < chunks_.partials; ++i) sum += bias[i * p_.bias_count + o];
-            call_.grad_bias[o] = call_.accumulate ? call_.grad_bias[o] + sum : sum;
         }
     }
 

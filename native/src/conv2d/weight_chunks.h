@@ -2,8 +2,7 @@
 // summed apart. Both follow from the shape.
 #pragma once
 
-#include "base/checked_math.h"
-#include "conv2d/problem.h"
+#include "conv2d/algorithm.h"
 
 namespace nconv {
 
@@ -67,6 +66,17 @@ inline Chunk make_chunk(const Problem& p, const Chunks& chunks, int64_t index) {
     c.first_input_row = min_of(max_of(low, 0), h.input);
     c.input_rows = max_of(0, min_of(high, h.input) - c.first_input_row);
     return c;
+}
+
+// The gradient by the bias from its partial sums, [partial][o], in order.
+inline void add_partial_bias(const Problem& p, const BackwardWeightsCall& call, const float* bias,
+                             int64_t partials) {
+    if (call.grad_bias == nullptr) return;
+    for (int64_t o = 0; o < p.bias_count; ++o) {
+        float sum = bias[o];
+        for (int64_t i = 1; i < partials; ++i) sum += bias[i * p.bias_count + o];
+        call.grad_bias[o] = call.accumulate ? call.grad_bias[o] + sum : sum;
+    }
 }
 
 }  // namespace nconv

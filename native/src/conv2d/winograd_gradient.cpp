@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conv2d/balance.h"
+#include "conv2d/weight_chunks.h"
 
 namespace nconv {
 namespace {
@@ -95,7 +96,7 @@ public:
                 add_partials(o, GradientSlot(context_, chunks_, workspace_.slot(slot)));
             });
         }
-        add_bias();
+        add_partial_bias(p_, call_, bias_sums(0), chunks_.partials);
     }
 
 private:
@@ -208,16 +209,6 @@ private:
             k_.add_rows(sums, filter, 1, filter, out);
         } else {
             memcpy(out, sums, static_cast<size_t>(filter) * sizeof(float));
-        }
-    }
-
-    void add_bias() const {
-        if (call_.grad_bias == nullptr) return;
-        const float* bias = bias_sums(0);
-        for (int64_t o = 0; o < p_.bias_count; ++o) {
-            float sum = bias[o];
-            for (int64_t i = 1; i < chunks_.partials; ++i) sum += bias[i * p_.bias_count + o];
-            call_.grad_bias[o] = call_.accumulate ? call_.grad_bias[o] + sum : sum;
         }
     }
 
