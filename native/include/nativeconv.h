@@ -32,7 +32,8 @@
  * Inf and NaN. In strict math, and wherever summation is direct, a non-finite input reaches exactly the
  * outputs whose window holds it; with Winograd tiles it may reach every output of the up to four tiles
  * that read it, and all nine weight gradients of its channels. Padding is a true zero or left out, so a
- * non-finite *weight* may make NaN where its tap meets padding.
+ * non-finite *weight* may make NaN where its tap meets padding, and a non-finite grad_output in the weight
+ * gradients of taps that meet padding there.
  * Sums within a factor of 10^4 of the largest float, 10^7 in fast math, may overflow in a tile.
  *
  * Denormals are not flushed unless the caller's thread flushes them: the floating-point control

@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "ff424b588619a68739bd0efdc1d950907ef19e4b7a65c0afd3c8c66d6f329874";
+    public const string Sha256 = "d1e18aee3a27bbd9da8fd99e20e1089dccaa8cba4872aabddd39d39845f101d2";
 }
