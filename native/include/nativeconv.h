@@ -178,7 +178,7 @@ typedef enum nconv_activation {
  * Weight gradients, in default and fast math, take the 4 x 4 tiles of grad_output: 1.4 to 2.9 times the error
  * of direct summation (2e-7 of the gradients' own size over 196 pixels, 4e-7 over 25000; inputs after a ReLU,
  * gradients of a normal distribution). Over fewer than 128 pixels of all images it would be more than three
- * times, and default math sums directly.
+ * times: default math sums those directly, fast math may not.
  *
  * The error is relative to the largest values of a tile and its neighbours: where inputs of very different
  * size lie within a few pixels, the small results beside the large ones lose more. With dilation d a tile

@@ -1,4 +1,5 @@
 // In strict math NaN and Inf reach exactly their window; denormals; the caller's floating-point control word.
+#include <algorithm>
 #include <cfenv>
 #include <cmath>
 #include <functional>
@@ -39,7 +40,8 @@ size_t at(const nconv_conv2d_desc& d, int64_t c, int64_t h, int64_t w, int64_t c
 
 const char* const kShapes[] = {"mb1_ic5ih7iw9_oc6_kh3kw2sh1sw2ph1pw1dh0dw1",
                                "mb1_ic19ih6_oc33_kh3ph1", "g17mb1_ic17ih8iw5_oc17_kh3ph1kw3pw1",
-                               "g2mb1_ic8ih5_oc12_kh3sh2ph1", "mb1_ic8ih4iw21_oc16_kh1kw1"};
+                               "g2mb1_ic8ih5_oc12_kh3sh2ph1", "mb1_ic8ih4iw21_oc16_kh1kw1",
+                               "g4mb1_ic16ih8_oc16_kh3ph1"};
 
 // Runs a pass with one element poisoned and without. Where `reached` says so the result must be
 // non-finite (NaN or Inf), everywhere else it must keep its bits.
@@ -132,6 +134,46 @@ TEST_P(NonFinite, InputReachesItsWeightGradientsOnly) {
         check_poison(d, NCONV_PASS_BACKWARD_WEIGHTS, kNan, &Problem::input,
                      at(d, c, h, w, d.input_channels, d.input_height, d.input_width), reached);
     }
+}
+
+// An infinite weight that meets padding, and sums that stay -0 only where nothing is added: whatever an
+// algorithm does with padding, it does on every instruction set and thread count. NaN counts as NaN.
+TEST_P(NonFinite, PaddingIsMetAlikeEverywhere) {
+    for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC})
+        for (bool infinite : {true, false}) {
+            const nconv_conv2d_desc d = strict(parsed(GetParam(), layout));
+            Problem problem(d, Data::kReal);
+            if (infinite) {
+                problem.weights[0] = kInf;
+            } else {
+                for (std::vector<float>* tensor :
+                     {&problem.input, &problem.bias, &problem.grad_output})
+                    std::fill(tensor->begin(), tensor->end(), -0.0f);
+                std::fill(problem.weights.begin(), problem.weights.end(), 1.0f);
+            }
+            for (const std::string& name : algorithm_names())
+                for (nconv_pass pass : {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT}) {
+                    std::vector<float> first;
+                    for (nconv_isa isa : supported_isas())
+                        for (int32_t threads : {1, 3}) {
+                            RunOptions options;
+                            options.isa = isa;
+                            options.algorithm = name.c_str();
+                            options.threads = threads;
+                            Convolution convolution(d, options);
+                            if (convolution.status() == NCONV_STATUS_UNSUPPORTED_ALGORITHM)
+                                continue;
+                            Results results;
+                            ASSERT_EQ(problem.run(pass, &convolution, {}, false, &results),
+                                      NCONV_STATUS_OK);
+                            for (float& value : results.main)
+                                if (std::isnan(value)) value = kNan;
+                            if (first.empty()) first = results.main;
+                            ASSERT_EQ(hash_bits(results.main), hash_bits(first))
+                                << describe(d, pass, options);
+                        }
+                }
+        }
 }
 
 INSTANTIATE_TEST_SUITE_P(FloatingPoint, NonFinite, testing::ValuesIn(kShapes));

@@ -8,8 +8,7 @@
 
 namespace nconv {
 
-// Lays parts one after the other, each at the start of a cache line and followed by up to one that is free:
-// whole vectors may be read past the end of what a part holds.
+// Lays parts one after the other, each at the start of a cache line and at least a float from the last.
 class MemoryMap {
 public:
     // Without memory it measures only, and hands out null.

@@ -23,7 +23,7 @@ struct AxisTaps {
 
 bool has_channels_in_lanes(const Problem& p) {
     constexpr int64_t kFewest = kChannelBlock / 2;
-    return p.channels_last() || p.input_channels >= kFewest;
+    return p.channels_last() ? p.input_channels > 1 : p.input_channels >= kFewest;
 }
 
 // Everything about both axes that does not change from row to row, worked out once per call: a 3 x 3 row of
@@ -379,9 +379,11 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
             if (in_lanes && overwrite) {
                 k.transpose(sums, sums_tap, result, p.kernel_taps, p.kernel_taps, channels);
             } else {
-                for (int64_t i = 0; i < channels * p.kernel_taps; ++i) {
-                    const float* sum = sums + i % p.kernel_taps * sums_tap;
-                    add_to(result + i, in_lanes ? sum[i / p.kernel_taps] : reduce(sum), overwrite);
+                for (int c = 0; c < channels; ++c) {
+                    for (int64_t tap = 0; tap < p.kernel_taps; ++tap, ++result) {
+                        float* sum = sums + tap * sums_tap;
+                        add_to(result, in_lanes ? sum[c] : reduce(sum), overwrite);
+                    }
                 }
             }
             if (call.grad_bias == nullptr) return;

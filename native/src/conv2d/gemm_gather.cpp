@@ -411,7 +411,12 @@ double summed_taps(const Window& axis) {
         return 1;
     }
     int64_t inside = 0;
-    for (int64_t at = 0; at < size; ++at) inside += axis.taps_inside(0, at).count;
+    for (int64_t i = 0; i < taps; ++i) {
+        const int64_t offset = axis.tap(0, i).offset, each = axis.source_step();
+        const int64_t first = ceil_div(max_of(0, -offset), each);
+        const int64_t end = ceil_div(max_of(0, axis.source_extent() - offset), each);
+        inside += max_of(0, min_of(size, end) - first);
+    }
     if ((size * taps - inside) * kShare < size * taps) return 1;
     return static_cast<double>(inside) / static_cast<double>(size * taps);
 }

@@ -5,7 +5,7 @@ namespace nconv {
 namespace {
 
 constexpr int64_t kMostRows = 16384;  // a table of offsets has an entry for each
-constexpr int64_t kMostStripBytes = 2 << 20;
+constexpr int64_t kMostTaskBytes = 16 << 20;
 // Kernels of 1 x 1: pixels this many channels apart fall into one set of L1, and planes of fewer pixels cost
 // more by their transposition. gemm packs both: 512 to 2048 channels at 7 x 7 at 84 % of peak, here 78.
 constexpr int64_t kFarChannels = 2048;
@@ -19,8 +19,8 @@ const char* declines(const Problem& p, nconv_pass pass) {
     if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
     if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
         return "more than 16384 products per output";
-    const CheckedSize strip = shares_lanes(p) ? group_task_bytes(p) : outer_strip_bytes(p);
-    if (!strip.valid() || strip.value() > kMostStripBytes) return "a strip of more than 2 MB";
+    const CheckedSize bytes = shares_lanes(p) ? group_task_bytes(p) : outer_task_bytes(p);
+    if (!bytes.valid() || bytes.value() > kMostTaskBytes) return "more than 16 MB for a row of pixels";
     return nullptr;
 }
 

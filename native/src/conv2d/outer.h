@@ -48,7 +48,7 @@ inline int64_t outer_cost_inputs(const Problem& p) {
 }
 bool has_outputs_in_lanes(const Problem&);
 
-CheckedSize outer_strip_bytes(const Problem&);
+CheckedSize outer_task_bytes(const Problem&);
 WorkspaceSize outer_workspace(const Context&);
 void outer_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);

@@ -382,17 +382,22 @@ private:
 
 }  // namespace
 
-CheckedSize outer_strip_bytes(const Problem& p) {
+CheckedSize outer_task_bytes(const Problem& p) {
     const Chunks chunks = outer_chunks(p);
     const InputLayout input(p, chunks.rows);
-    return input.copied ? input.floats * chunks.images * int64_t{sizeof(float)} : CheckedSize(0);
+    const CheckedSize pixels = CheckedSize(chunks.images) * chunks.rows * p.width.output;
+    // At most 64 lanes are transposed at a time.
+    const int64_t lanes = p.channels_last() ? 0 : 64, derived = p.linear() ? 0 : p.output_channels;
+    return (pixels * (lanes + derived) +
+            (input.copied ? input.floats * chunks.images : CheckedSize(0))) *
+           int64_t{sizeof(float)};
 }
 
 WorkspaceSize outer_workspace(const Context& context) {
     const Layout layout(context, outer_chunks(context.problem), Sums(context));
     WorkspaceSize size;
     size.shared = layout.shared.bytes();
-    size.per_thread = 
+    size.per_thread =
         larger_of(layout.per_thread.bytes(), layout.filters * int64_t{sizeof(float)});
     return size;
 }

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kMostChannels =
     4;                         // interleaved or in planes: beyond are layers, never of rank one
-constexpr int64_t kLine = 16;  // floats of a cache line
+constexpr int64_t kMostRow = 1 << 18;  // pixels: a task has four rows, 16 MB of 4 channels
+constexpr int64_t kLine = 16;          // floats of a cache line
 // How far u[r] * v[s] may be from a weight, relative to it: 8 roundings. A product of two rounded
 // vectors, scaled to a sum of one, needs up to 5 for its rounding, pivots and factors.
 constexpr double kTolerance = 1.0 / (1 << 21);
@@ -27,6 +28,8 @@ const char* declines(const Problem& p, nconv_pass) {
         return "fewer than 3 taps along one axis";
     if (max_of(p.height.kernel, p.width.kernel) > kMaxDepthwiseTaps)
         return "more than 64 taps along one axis";
+    const CheckedSize row = CheckedSize(max_of(p.width.input, p.width.output)) + p.width.pad_before;
+    if (!row.valid() || row.value() > kMostRow) return "rows of more than 262144 pixels";
     return nullptr;
 }
 

@@ -225,7 +225,9 @@ void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& sp
         const float* weights = t.weights + plane * t.weights_plane + phase;
         float* out = t.out + plane * t.out_plane + spot.element;
         int first = 0, end = 0;  // the results that source row k meets
-        for (int k = 0; k < t.end_row; ++k) {
+        // A tile that reads padding only may lie as far from the image as its padding reaches.
+        const int rows = t.first_row < t.end_row ? t.end_row : 0;
+        for (int k = 0; k < rows; ++k) {
             if (end < t.rows && k == end * t.row_step) ++end;
             if (k == first * t.row_step + t.kernel_rows) ++first;
             if (k < t.first_row || first == end) continue;

@@ -87,9 +87,12 @@ void grouped_single(const GroupedArgs& t, const float* source, int i, int64_t co
         const float* w = weights + r * kGroup * weight_channel;
 #pragma GCC unroll 8
         for (int c = 0; c < kGroup; ++c, w += weight_channel) {
-            for (int s = first; s < end; ++s) {
-                acc = V::fma(V::template broadcast_in_groups<kGroup>(row + s * t.source_column, c),
-                             V::load(w + s * V::kLanes), acc);
+            for (int s = 0; s < t.kernel_columns; ++s) {
+                const bool inside = s >= first && s < end;
+                acc = V::fma(
+                    inside ? V::template broadcast_in_groups<kGroup>(row + s * t.source_column, c)
+                           : V::zero(),
+                    V::load(w + s * V::kLanes), acc);
             }
         }
     }

@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "d1e18aee3a27bbd9da8fd99e20e1089dccaa8cba4872aabddd39d39845f101d2";
+    public const string Sha256 = "f1eddbffdbd742e90c5317d66b8c88287609c9ce398762946a8eca816e8d8859";
 }
