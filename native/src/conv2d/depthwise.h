@@ -39,6 +39,22 @@ struct DepthwiseCall {
     void finish(float* result, int64_t count) const { call.epilogue->apply(&result, 1, count); }
 };
 
+// Some channels of one image with the channels side by side.
+struct DepthwiseBlock {
+    const float* source;
+    int64_t source_pitch;  // from pixel to pixel
+    float* result;
+    int64_t result_pitch;
+    const float* bias;
+    int64_t first_channel, channels;
+    bool finishes;  // the epilogue follows on these rows
+};
+
+// Results 2 * first .. 2 * end - 1 of a column, as far as there are, where the phases are done together.
+bool has_depthwise_quads(const Context&, const Gather&);
+void depthwise_gather_quads(const DepthwiseCall&, const float* weights, const DepthwiseBlock&,
+                            int64_t first, int64_t end);
+
 void depthwise_gather_channels(const DepthwiseCall&, const Execution&);
 void depthwise_gather_strips(const DepthwiseCall&, const Execution&);
 CheckedSize depthwise_strips_workspace(const Context&, const Gather&);

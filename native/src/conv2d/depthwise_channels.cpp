@@ -6,17 +6,6 @@
 namespace nconv {
 namespace {
 
-// Some channels of one image with the channels side by side.
-struct Block {
-    const float* source;
-    int64_t source_pitch;  // from pixel to pixel
-    float* result;
-    int64_t result_pitch;
-    const float* bias;
-    int64_t first_channel, channels;
-    bool finishes;  // the epilogue follows on these rows
-};
-
 class ChannelsGather {
 public:
     // walk_rows: of a call where kernels that take any number of rows serve all of the gather; 0: none.
@@ -38,7 +27,7 @@ public:
             y_, [this](const Line&) { return most_rows(); }, index);
     }
 
-    void run(const Block& block, const RowTile& tile) const {
+    void run(const DepthwiseBlock& block, const RowTile& tile) const {
         const Gather& g = call_.gather;
         const int64_t source_row = g.x.source_extent() * block.source_pitch;
         const int64_t result_row = g.x.result_extent() * block.result_pitch;
@@ -120,7 +109,7 @@ private:
         });
     }
 
-    void finish(const Block& block, const RowTile& tile, float* result) const {
+    void finish(const DepthwiseBlock& block, const RowTile& tile, float* result) const {
         const int64_t pixels = call_.gather.x.result_extent();
         const bool dense = block.channels == block.result_pitch;
         for (int64_t i = 0; i < tile.rows; ++i) {
@@ -165,9 +154,33 @@ int64_t block_channels(const DepthwiseCall& call, const ChannelsGather& gather,
     return max_of(fewest * lanes, round_up(ceil_div(channels, blocks), lanes));
 }
 
+// Tasks of some 65000 multiply-adds: as far apart in the result as its lines stay in L2.
+void gather_quads(const DepthwiseCall& call, const Execution& execution) {
+    constexpr int64_t kTaskWork = 1 << 16;
+    const Gather& g = call.gather;
+    const int64_t rows = g.y.source_extent(), channels = call.problem().input_channels;
+    const int64_t row_work = g.x.source_extent() * channels * call.problem().kernel_taps;
+    const int64_t tiles = min_of(rows, ceil_div(rows * row_work, kTaskWork));
+    parallel_for(execution, call.images * tiles, [&](int64_t task, int) {
+        const GatherCall& c = call.call;
+        const int64_t image = task / tiles, tile = task % tiles;
+        const DepthwiseBlock block = {c.source + image * g.source_image,
+                                      channels,
+                                      c.result + image * g.result_image,
+                                      channels,
+                                      c.bias,
+                                      0,
+                                      channels,
+                                      false};
+        depthwise_gather_quads(call, c.packed, block, share_start(rows, tiles, tile),
+                               share_start(rows, tiles, tile + 1));
+    });
+}
+
 }  // namespace
 
 void depthwise_gather_channels(const DepthwiseCall& call, const Execution& execution) {
+    if (has_depthwise_quads(call.context, call.gather)) return gather_quads(call, execution);
     const ChannelsGather gather(call, call.call.packed, walk_rows(call));
     const int64_t channels = call.problem().input_channels;
     const int64_t tiles = gather.row_tiles();
@@ -176,14 +189,14 @@ void depthwise_gather_channels(const DepthwiseCall& call, const Execution& execu
         const int64_t tile = task % tiles, at = task / tiles % blocks * size;
         const int64_t image = task / tiles / blocks;
         const GatherCall& c = call.call;
-        const Block block = {c.source + image * call.gather.source_image + at,
-                             channels,
-                             c.result + image * call.gather.result_image + at,
-                             channels,
-                             c.bias != nullptr ? c.bias + at : nullptr,
-                             at,
-                             min_of(size, channels - at),
-                             c.epilogue != nullptr};
+        const DepthwiseBlock block = {c.source + image * call.gather.source_image + at,
+                                      channels,
+                                      c.result + image * call.gather.result_image + at,
+                                      channels,
+                                      c.bias != nullptr ? c.bias + at : nullptr,
+                                      at,
+                                      min_of(size, channels - at),
+                                      c.epilogue != nullptr};
         gather.run(block, gather.row_tile(tile));
     });
 }
@@ -230,6 +243,9 @@ void depthwise_gather_strips(const DepthwiseCall& call, const Execution& executi
     const int64_t source_pixels = call.source_pixels(), result_pixels = call.result_pixels();
     const Rectangle source = {0, call.gather.y.source_extent(), 0, call.gather.x.source_extent()};
     const int64_t tiles = gather.row_tiles();
+    const bool paired = has_depthwise_quads(call.context, call.gather);
+    const int64_t pairs = paired ? source.rows : 0;
+    const int64_t tile_pairs = by_tiles ? strip_rows(call.context, call.gather) / 2 : pairs;
     parallel_for(execution, call.images * blocks, [&](int64_t task, int slot) {
         const GatherCall& c = call.call;
         const int64_t at = task % blocks * size, image = task / blocks;
@@ -240,19 +256,27 @@ void depthwise_gather_strips(const DepthwiseCall& call, const Execution& executi
                    source_pixels, source.columns, source, channels, strip, size);
         // A residual is added to the planes, not transposed into a strip.
         const bool late = c.epilogue != nullptr && c.epilogue->in_output();
-        Block block = {strip,
-                       size,
-                       sums,
-                       size,
-                       c.bias != nullptr ? c.bias + at : nullptr,
-                       at,
-                       channels,
-                       c.epilogue != nullptr && !late};
+        DepthwiseBlock block = {strip,
+                                size,
+                                sums,
+                                size,
+                                c.bias != nullptr ? c.bias + at : nullptr,
+                                at,
+                                channels,
+                                c.epilogue != nullptr && !late};
         float* planes = c.result + image * call.gather.result_image + at * result_pixels;
         const auto leave = [&](const float* from, const Rectangle& rows) {
             store_strip(call.kernels(), from, size, rows, channels, planes, result_pixels, width);
             if (late) finish_planes(*c.epilogue, rows, channels, planes, result_pixels, width);
         };
+        for (int64_t i = 0, end; i < pairs; i = end) {
+            end = min_of(pairs, i + tile_pairs);
+            const int64_t low = 2 * i, rows = min_of(2 * end, height) - low;
+            block.result = sums - low * width * size;
+            depthwise_gather_quads(call, c.packed + p.weights_count, block, i, end);
+            leave(sums, {low, rows, 0, width});
+        }
+        if (pairs > 0) return;
         for (int64_t t = 0; t < tiles; ++t) {
             const RowTile tile = gather.row_tile(t);
             const int64_t step = tile.line.result_step, last = (tile.rows - 1) * step;

@@ -4,7 +4,8 @@
 #include "kernels/activation-inl.h"
 #include "kernels/columns-inl.h"
 #include "kernels/depthwise-inl.h"
-#include "kernels/depthwise_pixels-inl.h"
+#include "kernels/depthwise_quads-inl.h"
+#include "kernels/depthwise_squares-inl.h"
 #include "kernels/depthwise_walk-inl.h"
 #include "kernels/depthwise_weights-inl.h"
 #include "kernels/gemm-inl.h"
@@ -131,6 +132,7 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     add_winograd_gradient<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
     set.depthwise_channels_rows = DepthwiseTile<V>::kRows;
     if constexpr (V::kLanes > 1) {  // one lane gains nothing by tiles of its own: 150 KB
+        set.depthwise_quads = depthwise_quads<V>;
         set.depthwise_channels[0] = {3, 3, 1, depthwise_channels<V, 3, 3, 1>, nullptr};
         set.depthwise_channels[1] = {3, 3, 2, depthwise_channels<V, 3, 3, 2>, nullptr};
         set.depthwise_channels[2] = {5, 5, 1, depthwise_channels<V, 5, 5, 1>, nullptr};

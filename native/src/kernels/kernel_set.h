@@ -219,6 +219,23 @@ struct DepthwiseChannels {
 };
 constexpr int kDepthwiseChannels = 12;
 
+// One row of source pixels' results of backward_input of 3 x 3 with stride 2, channels in lanes, whole
+// vectors: result (0, 2 j) has one tap, of source (0, j); result (0, 2 j + 1) two, of (0, j + 1) and then
+// (0, j); and in row 1 the same taps of source row 1, then of source row 0.
+struct DepthwiseQuadsArgs {
+    const float* source;
+    ptrdiff_t source_row, source_column;
+    const float*
+        weights[4];  // of row 0 even and odd, row 1 even and odd: [channels / lanes][taps][lanes]
+    float* out;
+    ptrdiff_t out_row, out_column;
+    int64_t columns, channels;
+    const float* init;               // `channels` values or null
+    bool last;                       // source row 1 is outside
+    bool second_row, second_column;  // the results have row 1; the last pair of columns is whole
+};
+using DepthwiseQuadsKernel = void (*)(const DepthwiseQuadsArgs&);
+
 // The same with the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
 // Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
 constexpr int kMaxDepthwiseTaps = 64;    // of one row of the kernel
@@ -450,6 +467,7 @@ struct KernelSet {
 
     int depthwise_channels_rows;  // at most in a call
     DepthwiseChannels depthwise_channels[kDepthwiseChannels];
+    DepthwiseQuadsKernel depthwise_quads;    // may be null
     DepthwiseKernel depthwise_channels_any;  // any taps and steps
     DepthwisePixels depthwise_plane;         // a weight for all lanes
     DepthwisePixels depthwise_interleaved;   // a weight for each lane
