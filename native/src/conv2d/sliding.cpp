@@ -142,7 +142,11 @@ private:
         for (int64_t phase = 0; phase < g_.x.phases(); ++phase) {
             float* at = window_at(slot, phase, from);
             for (int64_t i = 0; i < (to - from) * g_.produced; ++i, at += slot.window_pitch) {
-                const float start = call_.bias != nullptr ? call_.bias[i % g_.produced] : 0.0f;
+                if (call_.bias == nullptr) {
+                    memset(at, 0, static_cast<size_t>(layout_.stored) * sizeof(float));
+                    continue;
+                }
+                const float start = call_.bias[i % g_.produced];
                 for (int64_t x = 0; x < layout_.stored; ++x) at[x] = start;
             }
         }
@@ -161,7 +165,13 @@ private:
         const int64_t x0 = task.x + g_.x.lowest_offset(), extent = g_.x.source_extent();
         const int64_t first = max_of(0, -x0);
         const int64_t count = min_of(layout_.columns, extent - x0) - first;
-        if (count > 0) load_row(task, slot.row + first, y * extent + x0 + first, count);
+        if (count > 0) {
+            const int64_t pixel = y * extent + x0 + first;
+            const float* source = call_.source + task.image * g_.source_image;
+            load_row(source, pixel, count, slot.row + first);
+            const int64_t next = pixel + (g_.forward ? extent : -extent);
+            if (next >= 0 && next < source_plane_) ask_for_row(source, next, count);
+        }
         SlidingArgs args = {};
         args.source_tap = g_.x.tap_step();
         args.source_channel = layout_.pitch;
@@ -183,8 +193,15 @@ private:
         }
     }
 
-    void load_row(const Task& task, float* to, int64_t pixel, int64_t count) const {
-        const float* source = call_.source + task.image * g_.source_image;
+    void ask_for_row(const float* source, int64_t pixel, int64_t count) const {
+        if (last_) {
+            prefetch(source + pixel * g_.reduced, count * g_.reduced);
+            return;
+        }
+        for (int64_t c = 0; c < g_.reduced; ++c) prefetch(source + c * source_plane_ + pixel, count);
+    }
+
+    void load_row(const float* source, int64_t pixel, int64_t count, float* to) const {
         if (last_) {
             k_.transpose(source + pixel * g_.reduced, g_.reduced, to, layout_.pitch, count,
                          g_.reduced);
