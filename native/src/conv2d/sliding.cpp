@@ -200,7 +200,8 @@ private:
             prefetch(source + pixel * g_.reduced, count * g_.reduced);
             return;
         }
-        for (int64_t c = 0; c < g_.reduced; ++c) prefetch(source + c * source_plane_ + pixel, count);
+        for (int64_t c = 0; c < g_.reduced; ++c)
+            prefetch(source + c * source_plane_ + pixel, count);
     }
 
     void load_row(const float* source, int64_t pixel, int64_t count, float* to) const {
@@ -208,8 +209,8 @@ private:
             k_.transpose(source + pixel * g_.reduced, g_.reduced, to, layout_.pitch, count,
                          g_.reduced);
         } else {
-            k_.strip_rows({source + pixel, source_plane_, 1, to, layout_.pitch, g_.reduced, 0,
-                           count, 0});
+            k_.strip_rows(
+                {source + pixel, source_plane_, 1, to, layout_.pitch, g_.reduced, 0, count, 0});
         }
     }
 
@@ -223,8 +224,8 @@ private:
         if (last_) {
             to += pixel * g_.produced;
             for (int64_t phase = 0; phase < g_.x.phases(); ++phase, from += phase_pitch) {
-                k_.transpose(from, slot.window_pitch, to + phase * g_.produced,
-                             step * g_.produced, g_.produced, ceil_div(columns - phase, step));
+                k_.transpose(from, slot.window_pitch, to + phase * g_.produced, step * g_.produced,
+                             g_.produced, ceil_div(columns - phase, step));
             }
             finish(to, g_.produced, columns, g_.produced);
             return;
@@ -235,8 +236,8 @@ private:
                 {from, slot.window_pitch, 1, to, result_plane_, g_.produced, 0, columns, 0});
         } else {
             for (int64_t c = 0; c < g_.produced; ++c) {
-                k_.join_columns(from + c * slot.window_pitch, phase_pitch,
-                                static_cast<int>(step), columns, to + c * result_plane_);
+                k_.join_columns(from + c * slot.window_pitch, phase_pitch, static_cast<int>(step),
+                                columns, to + c * result_plane_);
             }
         }
         finish(to, result_plane_, g_.produced, columns);

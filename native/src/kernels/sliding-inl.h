@@ -14,7 +14,8 @@ struct SlidingShape {
         const int fit = (V::kRegisters - 1) / (rows + 1);
         return fit < kMostVectors ? fit : kMostVectors;
     }
-    static constexpr int kMostVectors = V::kLanes == 1 ? 1 : 4;  // more gain one lane nothing: 14 KB
+    static constexpr int kMostVectors =
+        V::kLanes == 1 ? 1 : 4;  // more gain one lane nothing: 14 KB
 };
 
 template <class V, int kRows, int kVectors>
