@@ -78,9 +78,9 @@ inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
 extern const Algorithm kSeparable, kDepthwise, kPointwise, kGrouped,
     kWinograd6x6, kWinograd5x5, kWinograd4x4, kWinograd2x2, kWinograd4x4Strided,
-    kOuter, kNarrow, kGemm, kReference;
+    kOuter, kSliding, kNarrow, kGemm, kReference;
 
-constexpr int kAlgorithmCount = 13;
+constexpr int kAlgorithmCount = 14;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];
 
 }  // namespace nconv

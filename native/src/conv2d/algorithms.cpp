@@ -13,6 +13,7 @@ const Algorithm* const kAlgorithms[kAlgorithmCount] = {
     &kWinograd2x2,
     &kWinograd4x4Strided,
     &kOuter,
+    &kSliding,
     &kNarrow,
     &kGemm,
     &kReference,

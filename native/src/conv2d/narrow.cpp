@@ -49,7 +49,8 @@ const char* yields(const Problem& p, nconv_pass pass) {
         return "rows too short for that many channels";
     }
     if (p.kernel_taps == 1 && g.produced >= kVirtualLanes &&
-        (g.reduced > kMostOfBoth || min_of(g.reduced, g.produced) > kMostReduced)) {
+        (g.reduced > kMostOfBoth ||
+         min_of(g.reduced, g.produced) > kMostReduced - (p.channels_last() ? 1 : 0))) {
         return "no second tap to read the strip";
     }
     const Cut cut(g);

@@ -14,6 +14,7 @@
 #include "kernels/kernel_set.h"
 #include "kernels/outer-inl.h"
 #include "kernels/separable-inl.h"
+#include "kernels/sliding-inl.h"
 #include "kernels/strip-inl.h"
 #include "kernels/winograd-inl.h"
 #include "kernels/winograd_gradient-inl.h"
@@ -75,6 +76,12 @@ constexpr void add_strip_tiles(KernelSet& set) {
     }
 }
 
+template <class V, int kRows>
+constexpr void add_sliding_rows(KernelSet& set) {
+    set.sliding_rows[kRows - 1] = sliding_rows<V, kRows>;
+    if constexpr (kRows > 1) add_sliding_rows<V, kRows - 1>(set);
+}
+
 template <class V, int kRows, int kVectors>
 constexpr void add_winograd_products(KernelSet& set) {
     set.winograd_product[kRows - 1][kVectors - 1] = winograd_product<V, kRows, kVectors>;
@@ -123,6 +130,8 @@ constexpr KernelSet make_kernel_set(nconv_isa isa) {
     set.strip_pixel_rows = StripShape<V>::kPixelRows;
     add_strip_tiles<V, StripShape<V>::kChannelVectors, StripShape<V>::kPixelRows>(set);
     set.strip_rows = strip_rows<V>;
+    set.sliding_row_count = SlidingShape<V>::kRows;
+    add_sliding_rows<V, SlidingShape<V>::kRows>(set);
     add_winograd<V>(set);
     for (int v = 1; v <= Shape::kRowsTileVectors; ++v)
         set.winograd_product_rows[v - 1] = winograd_product_rows<V>(v);

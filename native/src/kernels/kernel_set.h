@@ -176,6 +176,20 @@ struct StripPixelsArgs {
 };
 using StripPixels = void (*)(const StripPixelsArgs&);
 
+// What one row of the source adds to rows of the result, in whole vectors of pixels:
+//   out[i * out_row + j] += sum over s, c of
+//       weights[s][c][i] * source[s * source_tap + c * source_channel + j]
+struct SlidingArgs {
+    const float* source;
+    ptrdiff_t source_tap, source_channel;
+    int64_t taps, channels;
+    const float* weights;  // [taps][channels][rows]
+    float* out;
+    ptrdiff_t out_row;
+    int64_t pixels;
+};
+using SlidingRows = void (*)(const SlidingArgs&);
+
 // Rows of planes with zeros around: `before` of them, then count values source_step apart, then `after`.
 struct StripRowsArgs {
     const float* source;
@@ -458,6 +472,8 @@ struct KernelSet {
     StripChannels strip_channels[kMaxTileVectors];  // [vectors - 1]
     StripPixels strip_pixels[kMaxTileRows];         // [rows - 1]
     StripRows strip_rows;
+    int sliding_row_count;                   // at most in a call
+    SlidingRows sliding_rows[kMaxTileRows];  // [rows - 1]
     WinogradKernel winograd[kWinogradVariants];
     int winograd_product_rows[kMaxTileVectors];                       // [vectors - 1]
     WinogradProduct winograd_product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
