@@ -75,6 +75,8 @@ struct DepthwisePairs {
     typename V::Reg load(int pair, int v, int half, const float* p) const {
         if (v == 0) return V::load_where(masks[0][pair][half], p);
         if (v == kVectors - 1) return V::load_where(masks[1][pair][half], p);
+        // The last pair's second tap is none of the kernel's: its last lane may lie past the tensor.
+        if (pair == kPairs - 1 && half == 1) return V::load_where(V::range(0, V::kLanes - 1), p);
         return V::load(p);
     }
 };
