@@ -39,8 +39,9 @@ struct Cut {
         const int64_t chunk_count = ceil_div(chunks.count(), chunks.partials);
         double best = 0;
         const int64_t most = ceil_div(kTasksEnough * threads, sums);
-        for (int64_t i = 1; i <= min_of(blocks, most); ++i) {
-            for (int64_t j = 1; j <= min_of(tiles, ceil_div(most, i)); ++j) {
+        // Not every cut: with 64 threads that took 36 us of a call.
+        for (int64_t i = 1; i <= min_of(blocks, most); i += 1 + i / 8) {
+            for (int64_t j = 1; j <= min_of(tiles, ceil_div(most, i)); j += 1 + j / 8) {
                 const auto cost = [&](int64_t inputs, int64_t outputs) {
                     return winograd_gradient_cost(p, chunk_count * chunks.most_tiles, chunk_count,
                                                   inputs, outputs);
