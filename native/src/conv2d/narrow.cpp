@@ -54,9 +54,9 @@ const char* yields(const Problem& p, nconv_pass pass) {
         return "no second tap to read the strip";
     }
     const Cut cut(g);
-    if (cut.pixels_in_lanes && cut.height * cut.width < kFewestPixels) {
-        return "too few pixels for the lanes";
-    }
+    // 256 to 16 channels at 3 x 3: 20 us, gemm 3.6.
+    const bool few_pixels = cut.height * cut.width < kFewestPixels;
+    if (few_pixels && (cut.pixels_in_lanes || g.reduced > kMostReduced)) return "too few pixels";
     return nullptr;
 }
 
