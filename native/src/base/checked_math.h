@@ -41,6 +41,16 @@ constexpr int64_t round_up(int64_t a, int64_t multiple) { return ceil_div(a, mul
 constexpr int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
+// The greatest common divisor.
+constexpr int64_t gcd(int64_t a, int64_t b) {
+    while (b != 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 // The start of share `index` when `total` things are cut into `shares` near-equal shares.
 constexpr int64_t share_start(int64_t total, int64_t shares, int64_t index) {
     return total / shares * index + min_of(index, total % shares);

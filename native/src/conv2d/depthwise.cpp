@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "conv2d/derivative.h"
+#include "conv2d/gather_passes.h"
 
 namespace nconv {
 
@@ -154,28 +154,11 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
     pack_channels(context, gather, weights, packed);
 }
 
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
-             const Execution& execution) {
-    const Problem& p = context.problem;
-    const Epilogue epilogue(context, call);
-    const GatherCall gather = {call.input, call.packed, call.bias, call.output,
-                               epilogue.needed() ? &epilogue : nullptr};
-    depthwise_gather(context, Gather(p, NCONV_PASS_FORWARD), gather, p.batch, workspace, execution);
-}
-
-void backward_input(const Context& context, const BackwardInputCall& call,
-                    const Workspace& workspace, const Execution& execution) {
-    const Gather gather(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution,
-                     [&](const GatherCall& part, int64_t images) {
-                         depthwise_gather(context, gather, part, images, workspace, execution);
-                     });
-}
-
 }  // namespace
 
 const Algorithm kDepthwise = {"depthwise", declines,       never_yields,
                               workspace,   packed_count,   pack,
-                              forward,     backward_input, depthwise_backward_weights};
+                              gather_forward<depthwise_gather>,
+                              gather_backward_input<depthwise_gather>, depthwise_backward_weights};
 
 }  // namespace nconv

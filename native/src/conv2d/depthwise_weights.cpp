@@ -7,6 +7,7 @@
 #include "conv2d/depthwise.h"
 #include "conv2d/derivative.h"
 #include "conv2d/planes.h"
+#include "conv2d/weight_chunks.h"
 
 namespace nconv {
 namespace {
@@ -107,16 +108,6 @@ private:
 
     const Window& x_;
 };
-
-// The sum of kVirtualLanes chains in a fixed tree.
-float reduce(const float* chains) {
-    float sum[kVirtualLanes];
-    memcpy(sum, chains, sizeof sum);
-    for (int width = kVirtualLanes / 2; width > 0; width /= 2) {
-        for (int i = 0; i < width; ++i) sum[i] += sum[i + width];
-    }
-    return sum[0];
-}
 
 void add_to(float* out, float value, bool overwrite) { *out = overwrite ? value : *out + value; }
 
@@ -382,7 +373,7 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
                 for (int c = 0; c < channels; ++c) {
                     for (int64_t tap = 0; tap < p.kernel_taps; ++tap, ++result) {
                         float* sum = sums + tap * sums_tap;
-                        add_to(result, in_lanes ? sum[c] : reduce(sum), overwrite);
+                        add_to(result, in_lanes ? sum[c] : sum_of_lanes(sum), overwrite);
                     }
                 }
             }
@@ -393,7 +384,7 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
                               rest = p.output_pixels % kVirtualLanes;
                 k.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, bias);
                 k.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, bias);
-                bias[0] = reduce(bias);
+                bias[0] = sum_of_lanes(bias);
             }
             for (int c = 0; c < channels; ++c)
                 add_to(call.grad_bias + first + c, bias[c], overwrite);

@@ -2,7 +2,7 @@
 // and backward_input are a gather (window.h), backward_weights an outer product.
 #include "conv2d/gemm.h"
 
-#include "conv2d/derivative.h"
+#include "conv2d/gather_passes.h"
 
 namespace nconv {
 namespace {
@@ -34,28 +34,16 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
     gemm_pack(context, Gather(context.problem, pass), weights, packed);
 }
 
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
-             const Execution& execution) {
-    const Epilogue epilogue(context, call);
-    gemm_gather(
-        context, Gather(context.problem, NCONV_PASS_FORWARD),
-        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr},
-        context.problem.batch, workspace, execution);
-}
-
-void backward_input(const Context& context, const BackwardInputCall& call,
-                    const Workspace& workspace, const Execution& execution) {
-    const Gather gather(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution,
-                     [&](const GatherCall& part, int64_t images) {
-                         gemm_gather(context, gather, part, images, workspace, execution);
-                     });
-}
-
 }  // namespace
 
-const Algorithm kGemm = {"gemm",    declines,       never_yields,
-                         workspace, packed_count,   pack,
-                         forward,   backward_input, gemm_backward_weights};
+const Algorithm kGemm = {"gemm",
+                         declines,
+                         never_yields,
+                         workspace,
+                         packed_count,
+                         pack,
+                         gather_forward<gemm_gather>,
+                         gather_backward_input<gemm_gather>,
+                         gemm_backward_weights};
 
 }  // namespace nconv

@@ -287,11 +287,7 @@ private:
                          p_.group_inputs);
             sums = ordered;
         }
-        if (call_.accumulate) {
-            for (int64_t j = 0; j < filter; ++j) out[j] += sums[j];
-        } else if (sums != out) {
-            memcpy(out, sums, static_cast<size_t>(filter) * sizeof(float));
-        }
+        store_sums(call_, sums, filter, out);
     }
 
     const Problem& p_;

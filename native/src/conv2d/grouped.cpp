@@ -2,7 +2,7 @@
 // several groups to a vector: in NHWC where they are, in NCHW in a strip of 16 of them that a task transposes.
 // Both axes are cut into lines (lines.h), so that strides, dilation and phases use the same tiles. A sum is
 // one chain over (tap y, channel, tap x).
-#include "conv2d/derivative.h"
+#include "conv2d/gather_passes.h"
 #include "conv2d/gemm.h"
 #include "conv2d/lines.h"
 
@@ -393,28 +393,16 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
     }
 }
 
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
-             const Execution& execution) {
-    const Epilogue epilogue(context, call);
-    gather(
-        context, Gather(context.problem, NCONV_PASS_FORWARD),
-        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr},
-        context.problem.batch, workspace, execution);
-}
-
-void backward_input(const Context& context, const BackwardInputCall& call,
-                    const Workspace& workspace, const Execution& execution) {
-    const Gather g(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution,
-                     [&](const GatherCall& part, int64_t images) {
-                         gather(context, g, part, images, workspace, execution);
-                     });
-}
-
 }  // namespace
 
-const Algorithm kGrouped = {"grouped", declines,       yields,
-                            workspace, packed_count,   pack,
-                            forward,   backward_input, gemm_backward_weights};
+const Algorithm kGrouped = {"grouped",
+                            declines,
+                            yields,
+                            workspace,
+                            packed_count,
+                            pack,
+                            gather_forward<gather>,
+                            gather_backward_input<gather>,
+                            gemm_backward_weights};
 
 }  // namespace nconv

@@ -77,15 +77,6 @@ private:
         line->inside_end = behind < 0 ? 0 : behind / distance + 1;
     }
 
-    static int64_t gcd(int64_t a, int64_t b) {
-        while (b != 0) {
-            const int64_t rest = a % b;
-            a = b;
-            b = rest;
-        }
-        return a;
-    }
-
     const Window axis_;
 };
 

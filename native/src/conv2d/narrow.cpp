@@ -5,7 +5,7 @@
 // only where NHWC has channels enough for the lanes it keeps them there.
 #include <string.h>
 
-#include "conv2d/derivative.h"
+#include "conv2d/gather_passes.h"
 #include "conv2d/gemm.h"
 #include "conv2d/planes.h"
 #include "conv2d/strip.h"
@@ -79,21 +79,17 @@ struct Tiles {
 // A task's memory.
 struct Slot {
     Slot(const Context& context, const Gather& g, const Cut& cut, char* memory = nullptr) {
-        const auto take = [&](CheckedSize count, int64_t size) {
-            char* at = memory != nullptr ? memory + bytes.value() : nullptr;
-            bytes = bytes + count * size + 64;
-            if (bytes.valid()) bytes = bytes.value() / 64 * 64;
-            return at;
-        };
+        MemoryMap map(memory);
         const StripLayout layout = cut.strip(g);
-        offsets = reinterpret_cast<ptrdiff_t*>(
-            take(g.problem.kernel_taps * g.reduced, sizeof(ptrdiff_t)));
-        strip = reinterpret_cast<float*>(take(layout.floats + kVirtualLanes, sizeof(float)));
-        if (!cut.pixels_in_lanes) return;
-        stage_pitch = round_up(cut.rows * layout.pitch, 32) + 16;
-        const int64_t channels =
-            g.problem.channels_last() ? g.produced * cut.groups : context.kernels->strip_pixel_rows;
-        stage = reinterpret_cast<float*>(take(CheckedSize(stage_pitch) * channels, sizeof(float)));
+        offsets = map.take<ptrdiff_t>(g.problem.kernel_taps * g.reduced);
+        strip = map.take(layout.floats + kVirtualLanes);
+        if (cut.pixels_in_lanes) {
+            stage_pitch = round_up(cut.rows * layout.pitch, 32) + 16;
+            const int64_t channels = g.problem.channels_last() ? g.produced * cut.groups
+                                                               : context.kernels->strip_pixel_rows;
+            stage = map.take(CheckedSize(stage_pitch) * channels);
+        }
+        bytes = map.bytes();
     }
     CheckedSize bytes = 0;
     ptrdiff_t* offsets;
@@ -439,28 +435,16 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
     });
 }
 
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
-             const Execution& execution) {
-    const Epilogue epilogue(context, call);
-    gather(
-        context, Gather(context.problem, NCONV_PASS_FORWARD),
-        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr},
-        context.problem.batch, workspace, execution);
-}
-
-void backward_input(const Context& context, const BackwardInputCall& call,
-                    const Workspace& workspace, const Execution& execution) {
-    const Gather g(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution,
-                     [&](const GatherCall& part, int64_t images) {
-                         gather(context, g, part, images, workspace, execution);
-                     });
-}
-
 }  // namespace
 
-const Algorithm kNarrow = {"narrow",  declines,       yields,
-                           workspace, packed_count,   pack,
-                           forward,   backward_input, gemm_backward_weights};
+const Algorithm kNarrow = {"narrow",
+                           declines,
+                           yields,
+                           workspace,
+                           packed_count,
+                           pack,
+                           gather_forward<gather>,
+                           gather_backward_input<gather>,
+                           gemm_backward_weights};
 
 }  // namespace nconv

@@ -81,14 +81,6 @@ struct Layout {
     MemoryMap shared, per_thread;
 };
 
-// The sum of kVirtualLanes chains in a fixed tree.
-float reduce(float* chains) {
-    for (int width = kVirtualLanes / 2; width > 0; width /= 2) {
-        for (int i = 0; i < width; ++i) chains[i] += chains[i + width];
-    }
-    return chains[0];
-}
-
 class OuterPass {
 public:
     OuterPass(const Context& context, const BackwardWeightsCall& call, const Workspace& workspace,
@@ -335,7 +327,7 @@ private:
                 k_.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, chains);
                 k_.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, chains);
             }
-            const float sum = reduce(chains);
+            const float sum = sum_of_lanes(chains);
             bias[o] = first ? sum : bias[o] + sum;
         }
     }
@@ -361,11 +353,7 @@ private:
             k_.transpose(sums, sums_.columns, ordered, filter, filter, count);
             sums = ordered;
         }
-        if (call_.accumulate) {
-            for (int64_t j = 0; j < count * filter; ++j) out[j] += sums[j];
-        } else if (sums != out) {
-            memcpy(out, sums, static_cast<size_t>(count * filter) * sizeof(float));
-        }
+        store_sums(call_, sums, count * filter, out);
     }
 
     const Problem& p_;

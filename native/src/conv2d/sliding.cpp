@@ -4,7 +4,7 @@
 // result's taps come, so that its sum has narrow's order; rows of padding are left out.
 #include <string.h>
 
-#include "conv2d/derivative.h"
+#include "conv2d/gather_passes.h"
 #include "conv2d/gemm.h"
 
 namespace nconv {
@@ -90,15 +90,14 @@ struct Slot {
     Slot(const Gather& g, const Cut& cut, char* memory = nullptr) {
         const Row layout(g, cut.columns);
         window_pitch = (layout.stored + 15) / 32 * 32 + 16;
-        const CheckedSize row_bytes = layout.floats * sizeof(float);
-        const CheckedSize window_floats =
-            CheckedSize(window_pitch) * g.produced * g.problem.height.kernel * g.x.phases();
-        bytes = row_bytes + window_floats * sizeof(float);
-        row = reinterpret_cast<float*>(memory);
-        if (memory != nullptr) window = reinterpret_cast<float*>(memory + row_bytes.value());
+        MemoryMap map(memory);
+        row = map.take(layout.floats);
+        window = map.take(CheckedSize(window_pitch) * g.produced * g.problem.height.kernel *
+                          g.x.phases());
+        bytes = map.bytes();
     }
     CheckedSize bytes = 0;
-    float *row, *window = nullptr;
+    float *row, *window;
     int64_t window_pitch;
 };
 
@@ -315,28 +314,16 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
     });
 }
 
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
-             const Execution& execution) {
-    const Epilogue epilogue(context, call);
-    gather(
-        context, Gather(context.problem, NCONV_PASS_FORWARD),
-        {call.input, call.packed, call.bias, call.output, epilogue.needed() ? &epilogue : nullptr},
-        context.problem.batch, workspace, execution);
-}
-
-void backward_input(const Context& context, const BackwardInputCall& call,
-                    const Workspace& workspace, const Execution& execution) {
-    const Gather g(context.problem, NCONV_PASS_BACKWARD_INPUT);
-    for_each_derived(context, call, workspace, execution,
-                     [&](const GatherCall& part, int64_t images) {
-                         gather(context, g, part, images, workspace, execution);
-                     });
-}
-
 }  // namespace
 
-const Algorithm kSliding = {"sliding", declines,       yields,
-                            workspace, packed_count,   pack,
-                            forward,   backward_input, gemm_backward_weights};
+const Algorithm kSliding = {"sliding",
+                            declines,
+                            yields,
+                            workspace,
+                            packed_count,
+                            pack,
+                            gather_forward<gather>,
+                            gather_backward_input<gather>,
+                            gemm_backward_weights};
 
 }  // namespace nconv

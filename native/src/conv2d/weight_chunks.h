@@ -2,6 +2,8 @@
 // summed apart. Both follow from the shape.
 #pragma once
 
+#include <string.h>
+
 #include "conv2d/algorithm.h"
 
 namespace nconv {
@@ -66,6 +68,24 @@ inline Chunk make_chunk(const Problem& p, const Chunks& chunks, int64_t index) {
     c.first_input_row = min_of(max_of(low, 0), h.input);
     c.input_rows = max_of(0, min_of(high, h.input) - c.first_input_row);
     return c;
+}
+
+// The sum of kVirtualLanes chains in a fixed tree; what they were is lost.
+inline float sum_of_lanes(float* chains) {
+    for (int width = kVirtualLanes / 2; width > 0; width /= 2) {
+        for (int i = 0; i < width; ++i) chains[i] += chains[i + width];
+    }
+    return chains[0];
+}
+
+// Finished sums to where they go, if they are not there; added to what is there where gradients accumulate.
+inline void store_sums(const BackwardWeightsCall& call, const float* sums, int64_t count,
+                       float* out) {
+    if (call.accumulate) {
+        for (int64_t i = 0; i < count; ++i) out[i] += sums[i];
+    } else if (sums != out) {
+        memcpy(out, sums, static_cast<size_t>(count) * sizeof(float));
+    }
 }
 
 // The gradient by the bias from its partial sums, [partial][o], in order.

@@ -108,15 +108,6 @@ public:
 private:
     int64_t kernel_reach() const { return (axis_.kernel - 1) * axis_.dilation; }
 
-    static int64_t gcd(int64_t a, int64_t b) {
-        while (b != 0) {
-            const int64_t rest = a % b;
-            a = b;
-            b = rest;
-        }
-        return a;
-    }
-
     // The first tap of a phase; the kernel's size or more if it has none. Bounded by the stride.
     int64_t first_tap(int64_t phase) const {
         if (forward_) return 0;

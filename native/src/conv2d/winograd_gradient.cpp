@@ -206,10 +206,8 @@ private:
             for (int64_t c = 0; c < p_.group_inputs; c += width_)
                 store_filter(sums + c, p_.group_inputs, min_of(width_, p_.group_inputs - c), slot,
                              out + c * kTaps);
-        } else if (call_.accumulate) {
-            k_.add_rows(sums, filter, 1, filter, out);
         } else {
-            memcpy(out, sums, static_cast<size_t>(filter) * sizeof(float));
+            store_sums(call_, sums, filter, out);
         }
     }
 
