@@ -1,9 +1,9 @@
 // The C interface: checks arguments, calls inward, returns a status. No arithmetic lives here.
 #include "nativeconv.h"
 
-#include <stdlib.h>
 
 #include "base/buffers.h"
+#include "base/platform.h"
 #include "conv2d/derivative.h"
 #include "conv2d/plan.h"
 #include "isa/select.h"
@@ -173,14 +173,14 @@ nconv_status nconv_plan_create(const nconv_conv2d_desc* desc, const nconv_plan_o
     Plan made;
     const nconv_status status = make_plan(desc, options, &made);
     if (status != NCONV_STATUS_OK) return status;
-    nconv_plan* result = static_cast<nconv_plan*>(malloc(sizeof(nconv_plan)));
+    nconv_plan* result = static_cast<nconv_plan*>(heap_allocate(sizeof(nconv_plan)));
     if (result == nullptr) return NCONV_STATUS_OUT_OF_MEMORY;
     result->plan = made;
     *plan = result;
     return NCONV_STATUS_OK;
 }
 
-void nconv_plan_destroy(nconv_plan* plan) { free(plan); }
+void nconv_plan_destroy(nconv_plan* plan) { heap_free(plan); }
 
 nconv_status nconv_plan_get_info(const nconv_plan* plan, nconv_plan_info* info) {
     if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;

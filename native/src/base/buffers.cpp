@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#include <atomic>
-
+#include "base/atomic.h"
 #include "base/platform.h"
 
 namespace nconv {
@@ -118,7 +117,7 @@ private:
     }
 
     Mutex lock_;
-    std::atomic<bool> fork_handled_{false};
+    Atomic<bool> fork_handled_{false};
     int count_ = 0;
     int64_t bytes_ = 0;
     int64_t max_bytes_ = kDefaultMaxBytes;
@@ -126,7 +125,7 @@ private:
 };
 
 Pool pool;
-std::atomic<uint64_t> allocations{0};
+Atomic<uint64_t> allocations{0};
 
 void Pool::reset_pool() { pool.reset(); }
 
@@ -148,7 +147,7 @@ void* allocate_buffer(int64_t bytes) {
         block.pages = map_pages(block.bytes);
     }
     if (block.pages == nullptr) return nullptr;
-    const uint64_t turn = allocations.fetch_add(1, std::memory_order_relaxed);
+    const uint64_t turn = allocations.fetch_add(1, kRelaxed);
     void* buffer = static_cast<char*>(block.pages) + kAlignment + turn * kSkew % kPage;
     *note_of(buffer) = block;
     return buffer;

@@ -8,7 +8,7 @@ namespace {
 // The gap between two layers. Waking a sleeping thread costs 16 to 47 us and its caller 6 to 9 of
 // them, handing over to a spinning one 0.13 us.
 constexpr int kDefaultSpinMicroseconds = 100;
-std::atomic<int> spin_limit{kDefaultSpinMicroseconds};
+Atomic<int> spin_limit{kDefaultSpinMicroseconds};
 
 // A pause takes 40 to 140 cycles on x86, so these 0.2 to 0.8 us: looking at the clock then costs
 // little.
@@ -20,7 +20,7 @@ constexpr int kPausesPerClock = 16;
 template <class Done>
 bool spin_until(const Done& done) {
     if (done()) return true;
-    const int64_t limit = int64_t{spin_limit.load(std::memory_order_relaxed)} * 1000;
+    const int64_t limit = int64_t{spin_limit.load(kRelaxed)} * 1000;
     if (limit == 0) return false;
     const int64_t start = clock_nanoseconds();
     do {
@@ -44,12 +44,12 @@ public:
             return;
         }
         start_workers(count - 1);
-        const int workers = workers_.load(std::memory_order_relaxed);
+        const int workers = workers_.load(kRelaxed);
         share_ = share;
         context_ = context;
         fp_control_ = fp_control();
-        remaining_.store(count, std::memory_order_relaxed);
-        const uint64_t job = (state_.load(std::memory_order_relaxed) >> 32) + 1;
+        remaining_.store(count, kRelaxed);
+        const uint64_t job = (state_.load(kRelaxed) >> 32) + 1;
         state_.store(job << 32 | static_cast<uint32_t>(count));
         if (workers - sleeping_.load() < count - 1) {
             sleep_lock_.lock();
@@ -58,7 +58,7 @@ public:
         }
         while (take_share()) {
         }
-        const auto finished = [this] { return remaining_.load(std::memory_order_acquire) == 0; };
+        const auto finished = [this] { return remaining_.load(kAcquire) == 0; };
         if (!spin_until(finished)) {
             while (!finished()) yield_thread();
         }
@@ -72,7 +72,7 @@ public:
         }
     }
 
-    int awake() const { return workers_.load(std::memory_order_relaxed) - sleeping_.load(); }
+    int awake() const { return workers_.load(kRelaxed) - sleeping_.load(); }
 
     // True if a short call, too, came so shortly before this one that a woken worker would find
     // more. Estimates of how long that one took are right within a factor of six.
@@ -80,7 +80,7 @@ public:
         const int64_t now = clock_nanoseconds();
         const int64_t spin = int64_t{spin_microseconds()} * 1000;
         const int64_t limit = spin > 0 ? spin + 6 * nanoseconds : 0;
-        return now - last_short_.exchange(now, std::memory_order_relaxed) < limit;
+        return now - last_short_.exchange(now, kRelaxed) < limit;
     }
 
     // The forked child has one thread and whatever state the parent's threads left behind.
@@ -106,7 +106,7 @@ private:
         set_fp_control(fp_control_);
         share_(context_, static_cast<int64_t>(static_cast<uint32_t>(state)) - 1);
         set_fp_control(before);
-        remaining_.fetch_sub(1, std::memory_order_release);
+        remaining_.fetch_sub(1, kRelease);
         return true;
     }
 
@@ -124,54 +124,54 @@ private:
     nconv_task share_ = nullptr;
     void* context_ = nullptr;
     uint32_t fp_control_ = 0;
-    std::atomic<int> workers_{0};
+    Atomic<int> workers_{0};
     bool fork_handled_ = false;
-    alignas(64) std::atomic<uint64_t> state_{0};
-    alignas(64) std::atomic<int> remaining_{0};
-    alignas(64) std::atomic<int> sleeping_{0};
-    std::atomic<int64_t> last_short_{INT64_MIN / 2};
+    alignas(64) Atomic<uint64_t> state_{0};
+    alignas(64) Atomic<int> remaining_{0};
+    alignas(64) Atomic<int> sleeping_{0};
+    Atomic<int64_t> last_short_{INT64_MIN / 2};
     Mutex sleep_lock_;
     Condition wake_;
 };
 
 Pool pool;
-std::atomic<int> thread_cap{0};
+Atomic<int> thread_cap{0};
 
 void worker_main() { pool.work(); }
 void reset_pool() { pool.reset(); }
 
 // Fewer threads than wanted is not an error: the shares that find no worker are run by the caller.
 void Pool::start_workers(int wanted) {
-    int workers = workers_.load(std::memory_order_relaxed);
+    int workers = workers_.load(kRelaxed);
     if (workers < wanted && !fork_handled_) {
         run_in_forked_child<reset_pool>();
         fork_handled_ = true;
     }
     while (workers < wanted && start_thread<worker_main>()) ++workers;
-    workers_.store(workers, std::memory_order_relaxed);
+    workers_.store(workers, kRelaxed);
 }
 
 }  // namespace
 
 int default_threads() {
-    static std::atomic<int> processors{0};
-    int count = processors.load(std::memory_order_relaxed);
+    static Atomic<int> processors{0};
+    int count = processors.load(kRelaxed);
     if (count == 0) {
         count = static_cast<int>(processor_count());
-        processors.store(count, std::memory_order_relaxed);
+        processors.store(count, kRelaxed);
     }
-    const int cap = thread_cap.load(std::memory_order_relaxed);
+    const int cap = thread_cap.load(kRelaxed);
     if (cap > 0 && cap < count) count = cap;
     return count < kMaxThreads ? count : kMaxThreads;
 }
 
-int spin_microseconds() { return spin_limit.load(std::memory_order_relaxed); }
+int spin_microseconds() { return spin_limit.load(kRelaxed); }
 
 void set_spin_microseconds(int microseconds) {
-    spin_limit.store(microseconds, std::memory_order_relaxed);
+    spin_limit.store(microseconds, kRelaxed);
 }
 
-void set_max_threads(int threads) { thread_cap.store(threads, std::memory_order_relaxed); }
+void set_max_threads(int threads) { thread_cap.store(threads, kRelaxed); }
 
 int worthwhile_threads(int threads, int64_t nanoseconds) {
     // Two threads win from some 3 us on; a woken one from some 50, and it holds up its caller by 6

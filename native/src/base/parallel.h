@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-#include <atomic>
-
+#include "base/atomic.h"
 #include "base/checked_math.h"
 #include "nativeconv.h"
 
@@ -62,7 +61,7 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
     // may hold, and then helps with the others': 32 channels at 160 x 160, NCHW, took two threads 549 us with
     // one counter for all and 469 so.
     struct alignas(64) Run {
-        std::atomic<int64_t> next;
+        Atomic<int64_t> next;
         int64_t end;
     };
     struct Shared {
@@ -72,7 +71,7 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
     };
     Run runs[kMaxThreads];
     for (int i = 0; i < shares; ++i) {
-        runs[i].next.store(even_start(count, shares, i), std::memory_order_relaxed);
+        runs[i].next.store(even_start(count, shares, i), kRelaxed);
         runs[i].end = even_start(count, shares, i + 1);
     }
     Shared shared{task, runs, shares, count / (shares * kGrainsPerShare) + 1};
@@ -83,8 +82,8 @@ void parallel_for(const Execution& execution, int64_t count, const Task& task) {
             for (int64_t i = 0; i < s.shares; ++i) {
                 Run& run = s.runs[(slot + i) % s.shares];
                 for (;;) {
-                    if (run.next.load(std::memory_order_relaxed) >= run.end) break;
-                    const int64_t begin = run.next.fetch_add(s.grain, std::memory_order_relaxed);
+                    if (run.next.load(kRelaxed) >= run.end) break;
+                    const int64_t begin = run.next.fetch_add(s.grain, kRelaxed);
                     if (begin >= run.end) break;
                     const int64_t end = begin + s.grain < run.end ? begin + s.grain : run.end;
                     for (int64_t at = begin; at < end; ++at) s.task(at, static_cast<int>(slot));

@@ -1,19 +1,29 @@
 // What the library takes from the operating system: threads, locks, the processor count, a clock,
-// pages, and the floating-point control word. The only file with an #ifdef on the system.
+// memory, the environment, and the floating-point control word. The only file with an #ifdef on the
+// system; windows_runtime.cpp and glibc.cpp stand in for parts of a C library.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
 #include <windows.h>
+#undef far  // of pointers, thirty years ago
+#undef near
 #else
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__APPLE__)
+#include <pthread/qos.h>
+#endif
 #endif
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -83,6 +93,17 @@ inline void unmap_pages(void* pages, size_t) { VirtualFree(pages, 0, MEM_RELEASE
 template <void (*Handler)()>
 void run_in_forked_child() {}
 
+inline void* heap_allocate(size_t bytes) { return HeapAlloc(GetProcessHeap(), 0, bytes); }
+inline void heap_free(void* block) {
+    if (block != nullptr) HeapFree(GetProcessHeap(), 0, block);
+}
+
+// Whether the variable is set to something that fits into `bytes`, with its zero.
+inline bool environment_variable(const char* name, char* value, int bytes) {
+    const DWORD length = GetEnvironmentVariableA(name, value, static_cast<DWORD>(bytes));
+    return length > 0 && length < static_cast<DWORD>(bytes);
+}
+
 #else
 
 class Mutex {
@@ -115,6 +136,10 @@ bool start_thread() {
     const bool started = pthread_create(
                              &thread, nullptr,
                              [](void*) -> void* {
+#if defined(__APPLE__)
+                                 // Without a class of its own a thread may be kept on the slow cores.
+                                 pthread_set_qos_class_self_np(QOS_CLASS_USER_INITIATED, 0);
+#endif
                                  Body();
                                  return nullptr;
                              },
@@ -166,6 +191,18 @@ inline void unmap_pages(void* pages, size_t bytes) { munmap(pages, bytes); }
 template <void (*Handler)()>
 void run_in_forked_child() {
     pthread_atfork(nullptr, nullptr, Handler);
+}
+
+inline void* heap_allocate(size_t bytes) { return malloc(bytes); }
+inline void heap_free(void* block) { free(block); }
+
+// Whether the variable is set to something that fits into `bytes`, with its zero.
+inline bool environment_variable(const char* name, char* value, int bytes) {
+    const char* found = getenv(name);
+    const size_t length = found != nullptr ? strlen(found) : 0;
+    if (length == 0 || length >= static_cast<size_t>(bytes)) return false;
+    memcpy(value, found, length + 1);
+    return true;
 }
 
 #endif

@@ -1,8 +1,5 @@
 #include "conv2d/plan.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "isa/select.h"
@@ -66,23 +63,43 @@ nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* fo
     return NCONV_STATUS_UNSUPPORTED_ALGORITHM;
 }
 
-// snprintf that keeps counting past the end of the text.
+// Text and numbers one after another, ended by 0 where it fits, counted on where it does not. Not
+// snprintf: that would be the one function that asks for a C library's run-time data on Windows.
 class Writer {
 public:
-    Writer(char* text, int64_t bytes) : text_(text), bytes_(bytes) {}
+    Writer(char* text, int64_t bytes) : text_(text), bytes_(bytes) {
+        if (bytes_ > 0) text_[0] = 0;
+    }
 
-    __attribute__((format(printf, 2, 3))) void print(const char* format, ...) {
-        const int64_t room = bytes_ > length_ ? bytes_ - length_ : 0;
-        va_list arguments;
-        va_start(arguments, format);
-        const int written = vsnprintf(room > 0 ? text_ + length_ : nullptr,
-                                      static_cast<size_t>(room), format, arguments);
-        va_end(arguments);
-        if (written > 0) length_ += written;
+    template <class... Parts>
+    void print(const Parts&... parts) {
+        (add(parts), ...);
     }
     int64_t length() const { return length_; }
 
 private:
+    void add(char c) {
+        if (length_ + 1 < bytes_) {
+            text_[length_] = c;
+            text_[length_ + 1] = 0;
+        }
+        ++length_;
+    }
+    void add(const char* text) {
+        while (*text != 0) add(*text++);
+    }
+    void add(int64_t number) {
+        if (number < 0) add('-');
+        uint64_t rest = number < 0 ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
+        char digits[20];
+        int count = 0;
+        do {
+            digits[count++] = static_cast<char>('0' + rest % 10);
+            rest /= 10;
+        } while (rest != 0);
+        while (count > 0) add(digits[--count]);
+    }
+
     char* text_;
     int64_t bytes_;
     int64_t length_ = 0;
@@ -171,28 +188,26 @@ Workspace lay_out_workspace(const PassPlan& pass, void* start, int64_t bytes, in
 int64_t describe_plan(const Plan& plan, char* text, int64_t text_bytes) {
     const Problem& p = plan.context.problem;
     Writer out(text, text_bytes);
-    out.print("conv2d %s float32: input %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
-              " (n c h w), output %" PRId64 " x %" PRId64 " x %" PRId64 ", kernel %" PRId64
-              " x %" PRId64 ", stride %" PRId64 " x %" PRId64 ", dilation %" PRId64 " x %" PRId64
-              ", pad top %" PRId64 " left %" PRId64 ", groups %" PRId64 ", %s, %s, %s math\n",
-              p.channels_last() ? "nhwc" : "nchw", p.batch, p.input_channels, p.height.input,
-              p.width.input, p.output_channels, p.height.output, p.width.output, p.height.kernel,
-              p.width.kernel, p.height.stride, p.width.stride, p.height.dilation, p.width.dilation,
-              p.height.pad_before, p.width.pad_before, p.groups, p.has_bias ? "bias" : "no bias",
-              kActivationNames[p.activation], kMathModeNames[p.math_mode]);
+    out.print("conv2d ", p.channels_last() ? "nhwc" : "nchw", " float32: input ", p.batch, " x ",
+              p.input_channels, " x ", p.height.input, " x ", p.width.input, " (n c h w), output ",
+              p.output_channels, " x ", p.height.output, " x ", p.width.output, ", kernel ",
+              p.height.kernel, " x ", p.width.kernel, ", stride ", p.height.stride, " x ",
+              p.width.stride, ", dilation ", p.height.dilation, " x ", p.width.dilation,
+              ", pad top ", p.height.pad_before, " left ", p.width.pad_before, ", groups ",
+              p.groups, p.has_bias ? ", bias, " : ", no bias, ", kActivationNames[p.activation],
+              ", ", kMathModeNames[p.math_mode], " math\n");
     for (int i = 0; i < kPasses; ++i) {
         const PassPlan& pass = plan.passes[i];
         const int64_t shared = workspace_bytes(pass, 1).value();
-        out.print("%s: %s on %s, workspace %" PRId64 " bytes for one thread, %" PRId64
-                  " for each further one",
-                  kPassNames[i], pass.algorithm->name, isa_name(plan.context.kernels->isa), shared,
-                  workspace_bytes(pass, 2).value() - shared);
-        if (pass.packed_bytes > 0)
-            out.print(", packed weights %" PRId64 " bytes", pass.packed_bytes);
-        if (pass.algorithm->remark != nullptr) out.print(", %s", pass.algorithm->remark);
+        out.print(kPassNames[i], ": ", pass.algorithm->name, " on ",
+                  isa_name(plan.context.kernels->isa), ", workspace ", shared,
+                  " bytes for one thread, ", workspace_bytes(pass, 2).value() - shared,
+                  " for each further one");
+        if (pass.packed_bytes > 0) out.print(", packed weights ", pass.packed_bytes, " bytes");
+        if (pass.algorithm->remark != nullptr) out.print(", ", pass.algorithm->remark);
         for (int a = 0; a < kAlgorithmCount; ++a) {
             if (pass.declined[a] != nullptr) {
-                out.print("; not %s: %s", kAlgorithms[a]->name, pass.declined[a]);
+                out.print("; not ", kAlgorithms[a]->name, ": ", pass.declined[a]);
             }
         }
         out.print("\n");

@@ -1,10 +1,9 @@
 #include "isa/select.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include <atomic>
-
+#include "base/atomic.h"
+#include "base/platform.h"
 #include "isa/cpu.h"
 
 namespace nconv {
@@ -24,11 +23,11 @@ const KernelSet* const kKernelSets[] = {
 constexpr int32_t kIsas[] = {NCONV_ISA_SCALAR, NCONV_ISA_AVX2, NCONV_ISA_AVX512, NCONV_ISA_NEON};
 constexpr int32_t kNoCap = INT32_MAX;
 
-std::atomic<int32_t> cap{kNoCap};
+Atomic<int32_t> cap{kNoCap};
 
 int32_t read_environment_cap() {
-    const char* name = getenv("NATIVECONV_MAX_ISA");
-    if (name == nullptr) return kNoCap;
+    char name[16];
+    if (!environment_variable("NATIVECONV_MAX_ISA", name, sizeof name)) return kNoCap;
     for (const int32_t isa : kIsas) {
         if (strcmp(name, isa_name(isa)) == 0) return isa;
     }
@@ -36,11 +35,11 @@ int32_t read_environment_cap() {
 }
 
 int32_t environment_cap() {
-    static std::atomic<int32_t> value{-1};
-    int32_t current = value.load(std::memory_order_relaxed);
+    static Atomic<int32_t> value{-1};
+    int32_t current = value.load(kRelaxed);
     if (current < 0) {
         current = read_environment_cap();
-        value.store(current, std::memory_order_relaxed);
+        value.store(current, kRelaxed);
     }
     return current;
 }
@@ -64,18 +63,18 @@ const char* isa_name(int32_t isa) {
 
 // Asked once: an instruction that names the processor's features leaves a virtual machine.
 uint32_t supported_isas() {
-    static std::atomic<uint32_t> value{0};  // the scalar set's bit is in every answer
-    uint32_t isas = value.load(std::memory_order_relaxed);
+    static Atomic<uint32_t> value{0};  // the scalar set's bit is in every answer
+    uint32_t isas = value.load(kRelaxed);
     if (isas != 0) return isas;
     const uint32_t machine = machine_isas();
     for (const KernelSet* set : kKernelSets) isas |= machine & (1u << set->isa);
-    value.store(isas, std::memory_order_relaxed);
+    value.store(isas, kRelaxed);
     return isas;
 }
 
 const KernelSet* select_kernels(int32_t max_isa) {
     int32_t limit = max_isa < 0 ? kNoCap : max_isa;
-    const int32_t process = cap.load(std::memory_order_relaxed), environment = environment_cap();
+    const int32_t process = cap.load(kRelaxed), environment = environment_cap();
     if (process < limit) limit = process;
     if (environment < limit) limit = environment;
     const uint32_t supported = supported_isas();
@@ -88,7 +87,7 @@ const KernelSet* select_kernels(int32_t max_isa) {
 nconv_status set_max_isa(int32_t isa) {
     if (isa_name(isa) == nullptr) return NCONV_STATUS_INVALID_ISA;
     if ((supported_isas() & (1u << isa)) == 0) return NCONV_STATUS_UNSUPPORTED_ISA;
-    cap.store(isa, std::memory_order_relaxed);
+    cap.store(isa, kRelaxed);
     return NCONV_STATUS_OK;
 }
 

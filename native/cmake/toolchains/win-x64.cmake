@@ -1,4 +1,4 @@
-# Windows x64 from any other host, with Debian's g++-mingw-w64-x86-64; tests run under Wine.
+# Windows on x64 from any other host, with Debian's g++-mingw-w64-x86-64-posix; tests run under Wine.
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR AMD64)
 

@@ -1,0 +1,47 @@
+# Target nativeconv_package: what the NuGet package takes, in build/runtimes/RID, and what a debugger needs for
+# it, in build/symbols/RID. The symbol server of NuGet takes no native symbols; they go to the release page.
+set(runtime "${PROJECT_SOURCE_DIR}/build/runtimes/${NATIVECONV_RID}")
+set(symbols "${PROJECT_SOURCE_DIR}/build/symbols/${NATIVECONV_RID}")
+set(name libnativeconv.so)
+if(WIN32)
+  set(name nativeconv.dll)
+elseif(APPLE)
+  set(name libnativeconv.dylib)
+endif()
+set(library "${runtime}/native/${name}")
+set(archive "${runtime}/static/libnativeconv.a")
+
+if(APPLE)
+  find_program(NATIVECONV_DSYMUTIL NAMES dsymutil REQUIRED)
+  set(split
+    COMMAND "${NATIVECONV_DSYMUTIL}" $<TARGET_FILE:nativeconv> -o "${symbols}/${name}.dSYM"
+    COMMAND "${CMAKE_STRIP}" -x -S -o "${library}" $<TARGET_FILE:nativeconv>
+    COMMAND codesign --force --sign - "${library}")
+  set(thin COMMAND "${CMAKE_STRIP}" -S -o "${archive}" $<TARGET_FILE:nativeconv_static>)
+else()
+  set(objcopy "${CMAKE_OBJCOPY}")
+  if(WIN32)
+    find_program(NATIVECONV_OBJCOPY NAMES llvm-objcopy llvm-objcopy-19 REQUIRED)
+    set(objcopy "${NATIVECONV_OBJCOPY}")
+  endif()
+  set(split
+    COMMAND "${objcopy}" --only-keep-debug $<TARGET_FILE:nativeconv> "${symbols}/${name}.debug"
+    COMMAND "${objcopy}" --strip-all "--add-gnu-debuglink=${symbols}/${name}.debug"
+            $<TARGET_FILE:nativeconv> "${library}")
+  set(thin COMMAND "${objcopy}" --strip-debug --enable-deterministic-archives
+           $<TARGET_FILE:nativeconv_static> "${archive}")
+endif()
+set(static nativeconv_static)
+set(folders "${runtime}/native" "${runtime}/static" "${symbols}")
+if(WIN32)
+  # NativeAOT links with Microsoft's tools there, whose C library knows no stack canary of gcc's kind.
+  set(static "")
+  set(thin "")
+  list(REMOVE_ITEM folders "${runtime}/static")
+endif()
+
+add_custom_target(nativeconv_package
+  COMMAND ${CMAKE_COMMAND} -E rm -rf "${runtime}" "${symbols}"
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${folders}
+  ${split} ${thin}
+  DEPENDS nativeconv ${static} VERBATIM)

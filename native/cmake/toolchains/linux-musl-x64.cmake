@@ -1,0 +1,3 @@
+# Linux with musl, as on Alpine, on x64.
+set(CMAKE_SYSTEM_PROCESSOR x86_64)
+include("${CMAKE_CURRENT_LIST_DIR}/musl.cmake")
