@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# usage: runtimes.sh RUNTIMES SCRATCH_FOLDER
+# Links consumer.c with every RID/native/LIBRARY, and RID/static/libnativeconv.a, of a folder, as far as this
+# machine has a compiler for it, and runs it as far as it has a processor or an emulator. Says what it left out.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source_root=$(cd "$here/../.." && pwd)
+runtimes=$(cd "$1" && pwd)
+rm -rf "$2" && mkdir -p "$2" && cd "$2"
+sysroot=$source_root/build/sysroot
+machine=$(uname -sm)
+
+has() { command -v "$1" >/dev/null; }
+# Each sets compile (a command for consumer.c and a library) and run (a command before the program's name).
+linux() {
+    case $machine in
+        "Linux $1") compile=(cc) run=() ;;
+        *) compile=("$1-linux-gnu-gcc") run=("qemu-$1-static" -L "/usr/$1-linux-gnu") ;;
+    esac
+    compile+=(-pthread)
+}
+linux_musl() {
+    local headers=$sysroot/usr/include/$1-linux-musl starts=$sysroot/usr/lib/$1-linux-musl
+    local libc=$sysroot/lib/$1-linux-musl/libc.so
+    if [[ -f /etc/alpine-release ]]; then
+        compile=(cc) && return
+    fi
+    libraries=("$libc" -lgcc)
+    [[ -f $libc ]] || { compile=("musl-libc-for-$1") && return; }
+    compile=("$1-linux-gnu-gcc")
+    has "${compile[0]}" || return 0
+    compile+=(-nostdinc -isystem "$headers" -isystem "$("$1-linux-gnu-gcc" -print-file-name=include)"
+        -fno-stack-protector -no-pie -nostdlib "$starts/crt1.o" "$starts/crti.o" "$starts/crtn.o"
+        "-Wl,-dynamic-linker,/lib/ld-musl-$1.so.1")
+    run=("$libc" --library-path "$PWD/$rid")
+    [[ $machine == "Linux $1" ]] || run=("qemu-$1-static" "${run[@]}")
+}
+prepare() {
+    compile=() run=() libraries=()
+    case $rid in
+        linux-x64) linux x86_64 ;;
+        linux-arm64) linux aarch64 ;;
+        linux-musl-x64) linux_musl x86_64 ;;
+        linux-musl-arm64) linux_musl aarch64 ;;
+        win-x64) compile=(x86_64-w64-mingw32-gcc) run=(wine) ;;
+        win-arm64) compile=(aarch64-w64-mingw32-gcc) run=(wine) ;;
+        osx-x64) compile=(clang -arch x86_64) run=(arch -x86_64) ;;
+        osx-arm64) compile=(clang -arch arm64) run=(arch -arm64) ;;
+    esac
+    case ${OS:-}$rid in Windows_NTwin-*) compile=(gcc) run=() ;; esac
+}
+export WINEPREFIX=$PWD/wine WINEDEBUG=-all
+
+# What a program asks for that was linked with the library.
+soname() { echo "libnativeconv.so.$(sed -n 's/^#define NCONV_ABI_VERSION //p' \
+    "$source_root/native/include/nativeconv.h")"; }
+
+failures=0
+try() { # try KIND LIBRARY FLAGS...
+    local program=$rid/consumer_$1.exe
+    if ! has "${compile[0]}"; then
+        echo "$rid, $1: not linked, there is no ${compile[0]}"
+    elif ! "${compile[@]}" "${@:3}" -I"$source_root/native/include" "$here/consumer.c" "$2" \
+        "${libraries[@]}" -o "$program"; then
+        echo "$rid, $1: DOES NOT LINK" && failures=1
+    elif [[ ${#run[@]} != 0 ]] && ! has "${run[0]}"; then
+        echo "$rid, $1: linked, not run, there is no ${run[0]}"
+    else
+        LD_LIBRARY_PATH=$PWD/$rid "${run[@]}" "./$program" | sed "s/^/$rid, $1: /" ||
+            { echo "$rid, $1: FAILS" && failures=1; }
+    fi
+}
+
+for folder in "$runtimes"/*/; do
+    rid=$(basename "$folder")
+    mkdir "$rid"
+    cp "$folder"/native/* "$rid/"
+    case $rid in linux-*) ln -s libnativeconv.so "$rid/$(soname)" ;; esac
+    prepare
+    try shared "$rid"/*nativeconv.*
+    if [[ -f $folder/static/libnativeconv.a ]]; then
+        case $rid in linux-x64 | linux-arm64) libraries=(-lm) ;; esac
+        try static "$folder/static/libnativeconv.a" -DNCONV_STATIC
+    fi
+done
+exit "$failures"
