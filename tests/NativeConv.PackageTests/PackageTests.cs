@@ -55,7 +55,7 @@ public sealed class PackageTests(ITestOutputHelper log)
         foreach (ZipArchiveEntry entry in package.Entries.Where(e => e.Length > 100_000))
             log.WriteLine($"  {entry.FullName}: {entry.Length:N0} bytes, {entry.CompressedLength:N0} packed");
         Assert.InRange(bytes, 1, MaxPackageBytes);
-        ZipArchiveEntry? library = package.GetEntry("runtimes/linux-x64/native/libnativeconv.so");
+        ZipArchiveEntry? library = package.GetEntry("runtimes/linux-x64/native/libnconv.so");
         Assert.SkipWhen(library is null, "the package has no library for linux-x64");
         Assert.InRange(library!.Length, 1, MaxLibraryBytes);
     }

@@ -107,11 +107,9 @@ public sealed class PublishModeTests(Workshop workshop)
         if (staticLink)
         {
             Assert.SkipUnless(
-                Workshop.Has($"static/{Repository.Host}/libnativeconv.a"),
+                Workshop.Has($"static/{Repository.Host}/libnconv.a"),
                 $"the package has no static library for {Repository.Host}");
             arguments.Add("-p:NativeConvStaticLink=true");
-            // The linker's own command, which needs no C++ library.
-            arguments.Add("-v:detailed");
         }
 
         if (OperatingSystem.IsLinux() && !HasClang())
@@ -129,7 +127,7 @@ public sealed class PublishModeTests(Workshop workshop)
             string needed = await Command.Run(
                 folder, Repository.Tool("readelf", "binutils"), "-d", Executable);
             Assert.DoesNotContain("libstdc++", needed, StringComparison.Ordinal);
-            Assert.DoesNotContain("libnativeconv", needed, StringComparison.Ordinal);
+            Assert.DoesNotContain("libnconv", needed, StringComparison.Ordinal);
         }
     }
 
@@ -151,7 +149,7 @@ public sealed class PublishModeTests(Workshop workshop)
     {
         Workshop.Require("win-x64");
         Assert.SkipWhen(OperatingSystem.IsWindows(), "runs as this platform's own");
-        string wine = Repository.Tool("wine64", "wine64");
+        string wine = Repository.Tool("wine", "wine64");
         string folder = await Workshop.Publish("win-x64", "-r", "win-x64", "--self-contained");
         string output = await Command.Run(folder, wine, Path.Combine(folder, "Consumer.exe"));
         Assert.Equal(workshop.Expected, output.ReplaceLineEndings("\n"));

@@ -32,9 +32,9 @@ internal static class Repository
         + RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant();
 
     public static string Library(string platform) =>
-        platform.StartsWith("win", StringComparison.Ordinal) ? "nativeconv.dll"
-        : platform.StartsWith("osx", StringComparison.Ordinal) ? "libnativeconv.dylib"
-        : "libnativeconv.so";
+        platform.StartsWith("win", StringComparison.Ordinal) ? "nconv.dll"
+        : platform.StartsWith("osx", StringComparison.Ordinal) ? "libnconv.dylib"
+        : "libnconv.so";
 
     /// <summary>The program on the PATH; the test is skipped, with the reason, where there is none.</summary>
     public static string Tool(string name, string package)
