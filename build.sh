@@ -10,6 +10,9 @@ usage='usage: ./build.sh VERB [arguments]
   test      C++ tests, NEON tests under qemu, C# tests  arguments for: dotnet test
   demo      build and run the sample                    arguments for: the sample (try --help)
   bench     build and run the benchmark                 arguments for: nconv_bench (try --help)
+  pack-native
+            build, check and run the library of the package
+            for each platform there are tools for       arguments: RIDs, like linux-x64 (all)
   bindings  write the C# side of nativeconv.h anew'
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
@@ -68,10 +71,79 @@ run_tests() {
     exit "$failures"
 }
 
+# What the package has libraries for, and what is missing on this machine to build for one of them.
+rids=(linux-x64 linux-arm64 linux-musl-x64 linux-musl-arm64 win-x64 win-arm64 osx-x64 osx-arm64)
+sysroot=$root/build/sysroot
+missing_for() {
+    local tools=()
+    case $1 in
+        linux-*x64) tools=(x86_64-linux-gnu-g++) ;;
+        linux-*arm64) tools=(aarch64-linux-gnu-g++) ;;
+        win-x64) tools=(x86_64-w64-mingw32-g++-posix) ;;
+        win-arm64) tools=(clang++-19 llvm-dlltool-19 llvm-windres-19) ;;
+        osx-*) [[ $(uname) == Darwin ]] || echo 'a Mac, which has the SDK of macOS' ;;
+        *) echo 'support: there is no such platform' ;;
+    esac
+    case $1 in win-*) tools+=(ld.lld-19 llvm-objcopy-19 llvm-readobj-19) ;; esac
+    local tool
+    for tool in "${tools[@]}"; do has "$tool" || echo "$tool"; done
+    case $1 in
+        win-arm64) [[ -f /usr/share/mingw-w64/include/windows.h ]] || echo 'the headers of mingw-w64' ;;
+        linux-musl-x64) [[ -f $sysroot/lib/x86_64-linux-musl/libc.so ]] || echo 'musl-dev' ;;
+        linux-musl-arm64) [[ -f $sysroot/lib/aarch64-linux-musl/libc.so ]] || echo 'musl-dev:arm64' ;;
+    esac
+}
+has_package_tools() {
+    local rid
+    for rid in "${rids[@]}"; do
+        [[ $rid == *musl* || $rid == osx-* || -z $(missing_for "$rid") ]] || return 1
+    done
+}
+
+# musl's headers and library for a processor, unpacked below build/ and installed nowhere: Debian does
+# not let the packages of a foreign processor be seen without making it a part of the system.
+unpack_musl() { # unpack_musl DEBIAN_NAME PROCESSOR
+    local apt=(apt-get -qq -o "APT::Architecture=$1" -o "APT::Architectures=$1"
+        -o "Dir::State::Lists=$sysroot/apt-$1" -o "Dir::Cache=$sysroot/apt-$1")
+    [[ ! -f $sysroot/lib/$2-linux-musl/libc.so ]] && has apt-get && has dpkg-deb || return 0
+    say "unpacking musl for $1 into build/sysroot"
+    mkdir -p "$sysroot/apt-$1/partial" "$sysroot/apt-$1/archives/partial"
+    (cd "$sysroot/apt-$1" && "${apt[@]}" update && "${apt[@]}" download musl musl-dev) \
+        >/dev/null 2>&1 || true
+    local package
+    for package in "$sysroot/apt-$1"/musl*.deb; do
+        [[ ! -f $package ]] || dpkg-deb -x "$package" "$sysroot"
+    done
+}
+
+pack_native() {
+    local rid missing built=() absent=()
+    [[ $# == 0 ]] || rids=("$@")
+    [[ $(uname) != Linux ]] || need has_package_tools 'build for fewer platforms' \
+        g++ g++-aarch64-linux-gnu g++-mingw-w64-x86-64-posix mingw-w64-common clang-19 lld-19 llvm-19 ||
+        true
+    [[ ! " ${rids[*]} " == *musl-x64* ]] || unpack_musl amd64 x86_64
+    [[ ! " ${rids[*]} " == *musl-arm64* ]] || unpack_musl arm64 aarch64
+    for rid in "${rids[@]}"; do
+        missing=$(missing_for "$rid" | paste -s -d, -)
+        [[ -z $missing ]] || { absent+=("$rid: absent, for want of ${missing//,/, }") && continue; }
+        say "$rid"
+        compile "$rid" --target nativeconv_package
+        built+=("$rid")
+    done
+    [[ ${#built[@]} != 0 ]] || { printf '%s\n' "${absent[@]}" >&2 && return 1; }
+    say 'what they export, need and declare' && "$root/tests/native/check_library.sh" "$root/build/runtimes"
+    say 'a C program with each' && "$root/tests/consumer/runtimes.sh" "$root/build/runtimes" \
+        "$root/build/consumer"
+    say 'libraries in build/runtimes, in bytes'
+    (cd "$root/build/runtimes" && wc -c ./*/native/*) >&2
+    [[ ${#absent[@]} == 0 ]] || printf '   %s\n' "${absent[@]}" >&2
+}
+
 verb=${1:-help}
 shift $(($# > 0))
 [[ ${1:-} != -- ]] || shift
-case $verb in native | build | test | demo | bench)
+case $verb in native | build | test | demo | bench | pack-native)
     need has_tools 'dnf install git cmake gcc-c++ ninja-build' git cmake g++ ninja-build ;;
 esac
 case $verb in build | test | demo | bindings)
@@ -94,6 +166,7 @@ case $verb in
         compile release --target nconv_bench
         exec "$root/build/release/benchmarks/native/nconv_bench" "$@"
         ;;
+    pack-native) pack_native "$@" ;;
     bindings) exec "$root/bindings/generation/generate.sh" "$@" ;;
     help | -h | --help) echo "$usage" ;;
     *) echo "$usage" >&2 && exit 2 ;;

@@ -2,14 +2,14 @@
 # it, in build/symbols/RID. The symbol server of NuGet takes no native symbols; they go to the release page.
 set(runtime "${PROJECT_SOURCE_DIR}/build/runtimes/${NATIVECONV_RID}")
 set(symbols "${PROJECT_SOURCE_DIR}/build/symbols/${NATIVECONV_RID}")
-set(name libnativeconv.so)
+set(name libnconv.so)
 if(WIN32)
-  set(name nativeconv.dll)
+  set(name nconv.dll)
 elseif(APPLE)
-  set(name libnativeconv.dylib)
+  set(name libnconv.dylib)
 endif()
 set(library "${runtime}/native/${name}")
-set(archive "${runtime}/static/libnativeconv.a")
+set(archive "${runtime}/static/libnconv.a")
 
 if(APPLE)
   find_program(NATIVECONV_DSYMUTIL NAMES dsymutil REQUIRED)
@@ -44,4 +44,4 @@ add_custom_target(nativeconv_package
   COMMAND ${CMAKE_COMMAND} -E rm -rf "${runtime}" "${symbols}"
   COMMAND ${CMAKE_COMMAND} -E make_directory ${folders}
   ${split} ${thin}
-  DEPENDS nativeconv ${static} VERBATIM)
+  DEPENDS nativeconv ${static} COMMENT "Packing for ${NATIVECONV_RID}" VERBATIM)

@@ -10,7 +10,7 @@ rm -rf "$2" && mkdir -p "$2" && cd "$2"
 cmake --install "$build" --prefix "$PWD/first" >/dev/null
 mv first prefix
 prefix=$PWD/prefix
-libraries=$(dirname "$(find "$prefix" -name 'libnativeconv.a')")
+libraries=$(dirname "$(find "$prefix" -name 'libnconv.a')")
 
 echo '== find_package'
 cmake -S "$here" -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >/dev/null
@@ -24,7 +24,7 @@ case $(uname) in
     *) system=(-pthread -lm) ;;
 esac
 "$CC" -std=c99 -Wall -Wextra -Wno-missing-field-initializers -pedantic -DNCONV_STATIC "$here/consumer.c" \
-    -I"$prefix/include" "$libraries/libnativeconv.a" "${system[@]}" -o by_hand
+    -I"$prefix/include" "$libraries/libnconv.a" "${system[@]}" -o by_hand
 ./by_hand
 
 command -v pkg-config >/dev/null || { echo '== no pkg-config here' && exit 0; }

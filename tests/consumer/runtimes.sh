@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: runtimes.sh RUNTIMES SCRATCH_FOLDER
-# Links consumer.c with every RID/native/LIBRARY, and RID/static/libnativeconv.a, of a folder, as far as this
+# Links consumer.c with every RID/native/LIBRARY, and RID/static/libnconv.a, of a folder, as far as this
 # machine has a compiler for it, and runs it as far as it has a processor or an emulator. Says what it left out.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -52,7 +52,7 @@ prepare() {
 export WINEPREFIX=$PWD/wine WINEDEBUG=-all
 
 # What a program asks for that was linked with the library.
-soname() { echo "libnativeconv.so.$(sed -n 's/^#define NCONV_ABI_VERSION //p' \
+soname() { echo "libnconv.so.$(sed -n 's/^#define NCONV_ABI_VERSION //p' \
     "$source_root/native/include/nativeconv.h")"; }
 
 failures=0
@@ -75,12 +75,12 @@ for folder in "$runtimes"/*/; do
     rid=$(basename "$folder")
     mkdir "$rid"
     cp "$folder"/native/* "$rid/"
-    case $rid in linux-*) ln -s libnativeconv.so "$rid/$(soname)" ;; esac
+    case $rid in linux-*) ln -s libnconv.so "$rid/$(soname)" ;; esac
     prepare
-    try shared "$rid"/*nativeconv.*
-    if [[ -f $folder/static/libnativeconv.a ]]; then
+    try shared "$rid"/*nconv.*
+    if [[ -f $folder/static/libnconv.a ]]; then
         case $rid in linux-x64 | linux-arm64) libraries=(-lm) ;; esac
-        try static "$folder/static/libnativeconv.a" -DNCONV_STATIC
+        try static "$folder/static/libnconv.a" -DNCONV_STATIC
     fi
 done
 exit "$failures"
