@@ -26,12 +26,12 @@ function Invoke-Program([string] $Program, [string[]] $Arguments) {
 }
 
 function Assert-Tools {
-    $missing = 'git', 'cmake', 'g++', 'ninja' | Where-Object { -not (Has $_) }
+    $missing = 'git', 'cmake', 'g++', 'ninja', 'ld.lld' | Where-Object { -not (Has $_) }
     if (-not $missing) { return }
     Write-Host "missing on this machine: $missing. Install them by:"
     Write-Host '  winget install Git.Git MSYS2.MSYS2; C:\msys64\usr\bin\pacman -S --noconfirm' `
         'mingw-w64-ucrt-x86_64-gcc mingw-w64-ucrt-x86_64-cmake mingw-w64-ucrt-x86_64-ninja' `
-        'mingw-w64-ucrt-x86_64-gtest'
+        'mingw-w64-ucrt-x86_64-gtest mingw-w64-ucrt-x86_64-lld'
     exit 1
 }
 

@@ -86,7 +86,7 @@ missing_for() {
     esac
     case $1 in win-*) tools+=(ld.lld-19 llvm-objcopy-19 llvm-readobj-19) ;; esac
     local tool
-    for tool in "${tools[@]}"; do has "$tool" || echo "$tool"; done
+    for tool in ${tools[@]+"${tools[@]}"}; do has "$tool" || echo "$tool"; done
     case $1 in
         win-arm64) [[ -f /usr/share/mingw-w64/include/windows.h ]] || echo 'the headers of mingw-w64' ;;
         linux-musl-x64) [[ -f $sysroot/lib/x86_64-linux-musl/libc.so ]] || echo 'musl-dev' ;;

@@ -24,7 +24,7 @@ case $(uname) in
     *) system=(-pthread -lm) ;;
 esac
 "$CC" -std=c99 -Wall -Wextra -Wno-missing-field-initializers -pedantic -DNCONV_STATIC "$here/consumer.c" \
-    -I"$prefix/include" "$libraries/libnconv.a" "${system[@]}" -o by_hand
+    -I"$prefix/include" "$libraries/libnconv.a" ${system[@]+"${system[@]}"} -o by_hand
 ./by_hand
 
 command -v pkg-config >/dev/null || { echo '== no pkg-config here' && exit 0; }

@@ -31,7 +31,8 @@ linux_musl() {
     has "${compile[0]}" || return 0
     compile+=(-nostdinc -isystem "$headers" -isystem "$("$1-linux-gnu-gcc" -print-file-name=include)"
         -fno-stack-protector -no-pie -nostdlib "$starts/crt1.o" "$starts/crti.o" "$starts/crtn.o"
-        "-Wl,-dynamic-linker,/lib/ld-musl-$1.so.1")
+        "-Wl,-dynamic-linker,/lib/ld-musl-$1.so.1,-rpath-link,$PWD/$rid")
+    ln -s "$libc" "$rid/libc.musl-$1.so.1"
     run=("$libc" --library-path "$PWD/$rid")
     [[ $machine == "Linux $1" ]] || run=("qemu-$1-static" "${run[@]}")
 }
@@ -44,16 +45,15 @@ prepare() {
         linux-musl-arm64) linux_musl aarch64 ;;
         win-x64) compile=(x86_64-w64-mingw32-gcc) run=(wine) ;;
         win-arm64) compile=(aarch64-w64-mingw32-gcc) run=(wine) ;;
-        osx-x64) compile=(clang -arch x86_64) run=(arch -x86_64) ;;
-        osx-arm64) compile=(clang -arch arm64) run=(arch -arm64) ;;
+        osx-x64) compile=(clang -arch x86_64 "-Wl,-rpath,$PWD/$rid") run=(arch -x86_64) ;;
+        osx-arm64) compile=(clang -arch arm64 "-Wl,-rpath,$PWD/$rid") run=(arch -arm64) ;;
     esac
     case ${OS:-}$rid in Windows_NTwin-*) compile=(gcc) run=() ;; esac
 }
 export WINEPREFIX=$PWD/wine WINEDEBUG=-all
 
-# What a program asks for that was linked with the library.
-soname() { echo "libnconv.so.$(sed -n 's/^#define NCONV_ABI_VERSION //p' \
-    "$source_root/native/include/nativeconv.h")"; }
+# The library's name as a program that was linked with it asks for it has this number in it.
+abi=$(sed -n 's/^#define NCONV_ABI_VERSION //p' "$source_root/native/include/nativeconv.h")
 
 failures=0
 try() { # try KIND LIBRARY FLAGS...
@@ -61,12 +61,12 @@ try() { # try KIND LIBRARY FLAGS...
     if ! has "${compile[0]}"; then
         echo "$rid, $1: not linked, there is no ${compile[0]}"
     elif ! "${compile[@]}" "${@:3}" -I"$source_root/native/include" "$here/consumer.c" "$2" \
-        "${libraries[@]}" -o "$program"; then
+        ${libraries[@]+"${libraries[@]}"} -o "$program"; then
         echo "$rid, $1: DOES NOT LINK" && failures=1
     elif [[ ${#run[@]} != 0 ]] && ! has "${run[0]}"; then
         echo "$rid, $1: linked, not run, there is no ${run[0]}"
     else
-        LD_LIBRARY_PATH=$PWD/$rid "${run[@]}" "./$program" | sed "s/^/$rid, $1: /" ||
+        LD_LIBRARY_PATH=$PWD/$rid ${run[@]+"${run[@]}"} "./$program" | sed "s/^/$rid, $1: /" ||
             { echo "$rid, $1: FAILS" && failures=1; }
     fi
 }
@@ -75,7 +75,10 @@ for folder in "$runtimes"/*/; do
     rid=$(basename "$folder")
     mkdir "$rid"
     cp "$folder"/native/* "$rid/"
-    case $rid in linux-*) ln -s libnconv.so "$rid/$(soname)" ;; esac
+    case $rid in
+        linux-*) ln -s libnconv.so "$rid/libnconv.so.$abi" ;;
+        osx-*) ln -s libnconv.dylib "$rid/libnconv.$abi.dylib" ;;
+    esac
     prepare
     try shared "$rid"/*nconv.*
     if [[ -f $folder/static/libnconv.a ]]; then

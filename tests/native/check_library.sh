@@ -96,7 +96,7 @@ check_pe() {
         "$(awk '/^Export {/ { e = 1 } e && $1 == "Name:" { print $2; e = 0 }' <<<"$all" | LC_ALL=C sort)"
     imports=$(awk '/^Import {/ { i = 1 } i && $1 == "Name:" { print $2; i = 0 }' <<<"$all" |
         LC_ALL=C sort)
-    [[ ${imports^^} == KERNEL32.DLL ]] || fail "needs other libraries than KERNEL32.dll: $imports"
+    [[ $(tr a-z A-Z <<<"$imports") == KERNEL32.DLL ]] || fail "needs other libraries than KERNEL32.dll: $imports"
     expect 'has no address space randomisation' "$all" 'IMAGE_DLL_CHARACTERISTICS_DYNAMIC_BASE'
     expect 'has no 64-bit randomisation' "$all" 'IMAGE_DLL_CHARACTERISTICS_HIGH_ENTROPY_VA'
     expect 'may execute data (no NX)' "$all" 'IMAGE_DLL_CHARACTERISTICS_NX_COMPAT'
