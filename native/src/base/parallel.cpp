@@ -167,9 +167,7 @@ int default_threads() {
 
 int spin_microseconds() { return spin_limit.load(kRelaxed); }
 
-void set_spin_microseconds(int microseconds) {
-    spin_limit.store(microseconds, kRelaxed);
-}
+void set_spin_microseconds(int microseconds) { spin_limit.store(microseconds, kRelaxed); }
 
 void set_max_threads(int threads) { thread_cap.store(threads, kRelaxed); }
 

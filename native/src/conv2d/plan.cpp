@@ -90,7 +90,8 @@ private:
     }
     void add(int64_t number) {
         if (number < 0) add('-');
-        uint64_t rest = number < 0 ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
+        uint64_t rest =
+            number < 0 ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
         char digits[20];
         int count = 0;
         do {
