@@ -288,13 +288,15 @@ private:
         }
     }
 
-    // A part of one tap without padding, as a 1 x 1 kernel has: false if it is something else.
+    // A part of one tap without padding, as a 1 x 1 kernel has: false if it is something else, or too short.
     bool multiply_run(const Block& block, const Part& part, const float* panel) const {
         const TilePixels pixels(g_, part, block.source, block.result);
         const int64_t run = pixels.run();
-        if (run == 0) return false;
         const int64_t stored = round_up(block.columns, k_.lanes);
+        if (run == 0 || (block.columns < stored && !k_.gemm->runs_short_rows)) return false;
         const int64_t vectors = stored / k_.lanes, most = k_.gemm->rows_tile_rows[vectors - 1];
+        const int64_t tiles = ceil_div(run, most);
+        if (k_.gemm->rows_run[run / tiles - 1][vectors - 1] == nullptr) return false;
         const int64_t tap = part.taps_y.first * g_.x.tap_count(part.phase_x) + part.taps_x.first;
         const bool whole = block.from + block.depth == g_.reduced;
         const Epilogue* epilogue = whole ? block.epilogue : nullptr;
@@ -307,7 +309,6 @@ private:
         args.columns = static_cast<int>(block.columns);
         args.mode = block.from > 0 ? TileMode::kContinue : TileMode::kStore;
         args.ahead = far_;
-        const int64_t tiles = ceil_div(run, most);
         for (int64_t row = 0; row < part.region.pixels() / run; ++row) {
             args.source = pixels.source_row(row);
             args.out = pixels.result_row(row);
