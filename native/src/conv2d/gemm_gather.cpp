@@ -31,6 +31,35 @@ TapRange same_taps(const Window& axis, bool parted, int64_t phase, int64_t at, i
     return taps;
 }
 
+// How an axis' places are parted by the taps that read inside the source, so that those in padding are left out.
+// It follows from the descriptor alone: a tap is left out for a pixel wherever its region ends, and with infinite
+// weights, too, the bits are those of any other cut.
+enum class Parts {
+    kOne,     // padding is read as zeros
+    kBorder,  // of one, where the other axis' place has all its taps: 512 channels at 7 x 7 from 97 to 112 % of peak
+    kFar,     // each place for itself: taps far apart
+};
+
+// Three sets of taps at most: wide kernels would come in parts of single columns. Where less than 1 % of the taps
+// reads padding a region has a row or two, and tiles of the border's one or two pixels take what is saved.
+Parts parts_of(const Window& axis) {
+    constexpr int64_t kShare = 100, kMostSets = 3;
+    if (summed_taps(axis) < 1) return Parts::kFar;
+    int64_t all = 0, inside = 0;
+    for (int64_t phase = 0; phase < axis.phases(); ++phase) {
+        const int64_t size = axis.phase_size(phase);
+        int64_t sets = 0;
+        for (int64_t at = 0, end; at < size; at = end, ++sets) {
+            if (sets == kMostSets) return Parts::kOne;
+            end = size;
+            const TapRange taps = same_taps(axis, true, phase, at, &end);
+            inside += taps.count * (end - at);
+        }
+        all += size * axis.tap_count(phase);
+    }
+    return (all - inside) * kShare > all ? Parts::kBorder : Parts::kOne;
+}
+
 // Whether any tap of any phase may read padding.
 bool reaches_out(const Window& axis) {
     const int64_t last = (axis.phase_size(0) - 1) * axis.source_step();
@@ -180,8 +209,8 @@ public:
           planes_(!gather.problem.channels_last()),
           // A residual in NCHW is added to the planes, not transposed into a stage.
           planes_epilogue_(planes_ && call.epilogue != nullptr && call.epilogue->in_output()),
-          parted_y_(summed_taps(gather.y) < 1),
-          parted_x_(summed_taps(gather.x) < 1) {}
+          parts_y_(parts_of(gather.y)),
+          parts_x_(parts_of(gather.x)) {}
 
     void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
         const Cut cut(context_, g_, images, execution.threads);
@@ -278,10 +307,14 @@ private:
         const int64_t end_x = min_of(r.x + r.columns, g_.x.phase_size(part.phase_x));
         for (int64_t y = r.y, next_y; y < end_y; y = next_y) {
             next_y = end_y;
-            part.taps_y = same_taps(g_.y, parted_y_, part.phase_y, y, &next_y);
+            part.taps_y = same_taps(g_.y, parts_y_ != Parts::kOne, part.phase_y, y, &next_y);
+            // Corners of one pixel would take half the time of a tile.
+            const bool parted_x =
+                parts_x_ == Parts::kFar ||
+                (parts_x_ == Parts::kBorder && part.taps_y.count == g_.y.tap_count(part.phase_y));
             for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
                 next_x = end_x;
-                part.taps_x = same_taps(g_.x, parted_x_, part.phase_x, x, &next_x);
+                part.taps_x = same_taps(g_.x, parted_x, part.phase_x, x, &next_x);
                 part.region = {y, next_y - y, x, next_x - x};
                 multiply_part(block, part, panel);
             }
@@ -366,6 +399,7 @@ private:
             args.outputs = tile.results();
             for_each_share(pixels, tiles, [&](int64_t, int64_t rows) {
                 tile.advance(static_cast<int>(rows));
+                if (far_ && first == 0) tile.ask_ahead(block.depth, block.columns);
                 if (args.taps > 0) tile.fill(first, args.taps, block.zeros, table);
                 k_.gemm->rows_tile[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) {
@@ -383,7 +417,8 @@ private:
     const GatherCall& call_;
     const ProducedBlocks blocks_;
     const Slot slot_;
-    const bool planes_, planes_epilogue_, parted_y_, parted_x_;
+    const bool planes_, planes_epilogue_;
+    const Parts parts_y_, parts_x_;
     // Images that L2 does not hold and the hardware alone does not fetch in time.
     const bool far_ = !planes_ && g_.source_image + g_.result_image > kFarFloats;
     const bool reads_padding_ = reaches_out(g_.y) || reaches_out(g_.x);
@@ -398,10 +433,8 @@ private:
 
 }  // namespace
 
-// Pixels are parted by the taps that read inside the source where so much of an axis' taps reads padding. It follows
-// from the descriptor alone, and a tap is left out for a pixel wherever its region ends: with infinite weights,
-// too, the bits are those of any other cut. fc6 of SSD, dilation 6 on 19 x 19, reads padding by 38 % of its
-// taps; dense kernels would come in parts of one row or column.
+// Below 1 where so much of an axis' taps reads padding that each place is a part of its own: fc6 of SSD, dilation 6
+// on 19 x 19, reads padding by 38 % of its taps. Winograd's choice goes by it.
 double summed_taps(const Window& axis) {
     constexpr int64_t kShare = 8, kLeastStep = 4, kMostTaps = 64;
     const int64_t taps = axis.tap_count(0), size = axis.phase_size(0);

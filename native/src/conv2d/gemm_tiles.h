@@ -116,6 +116,18 @@ public:
         }
     }
 
+    // Asks for the lines that the tile will write, and of its last tap, since rows of taps before that were read by
+    // the pixels above.
+    void ask_ahead(int64_t depth, int64_t columns) const {
+        const int64_t dy = (part_.taps_y.count - 1) * tap_y_,
+                      dx = (part_.taps_x.count - 1) * tap_x_;
+        for (int i = 0; i < rows_; ++i) {
+            prefetch(results_[i], columns);
+            if (within(ys_[i] + dy, extent_y_) && within(xs_[i] + dx, extent_x_))
+                prefetch(sources_[i] + dy * row_ + dx * pixel_, depth);
+        }
+    }
+
     float* const* results() const { return results_; }
 
 private:
