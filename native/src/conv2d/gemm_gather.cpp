@@ -369,10 +369,10 @@ private:
     void multiply_part(const Block& block, const Part& part, const float* panel) const {
         const int64_t stored = round_up(block.columns, k_.lanes);
         if (multiply_run(block, part, panel)) return;
+        static constexpr ptrdiff_t kNoOffsets[kMaxTableTaps] = {};
         const float* table[kMaxTableTaps * kMaxTileRows];
+        ptrdiff_t offsets[kMaxTableTaps];
         RowsTileArgs args;
-        args.sources = table;
-        args.source_pitch = kMaxTileRows;
         args.depth = block.depth;
         args.panel_tap = g_.reduced * stored;
         args.init = block.bias;
@@ -397,10 +397,15 @@ private:
             const Epilogue* epilogue = last ? block.epilogue : nullptr;
             TilePixels tile(g_, part, block.source, block.result);
             args.outputs = tile.results();
+            if (args.taps > 0) tile.tap_offsets(first, args.taps, offsets);
             for_each_share(pixels, tiles, [&](int64_t, int64_t rows) {
                 tile.advance(static_cast<int>(rows));
                 if (far_ && first == 0) tile.ask_ahead(block.depth, block.columns);
-                if (args.taps > 0) tile.fill(first, args.taps, block.zeros, table);
+                const bool inside = args.taps == 0 || tile.inside();
+                args.sources = inside ? tile.sources() : table;
+                args.source_pitch = inside ? 0 : kMaxTileRows;
+                args.offsets = inside ? offsets : kNoOffsets;
+                if (!inside) tile.fill(first, args.taps, block.zeros, table);
                 k_.gemm->rows_tile[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) {
                     epilogue->apply(tile.results(), static_cast<int>(rows), block.columns);

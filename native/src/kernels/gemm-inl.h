@@ -144,10 +144,11 @@ void rows_tile(const RowsTileArgs& t) {
     }
     const float* panel = t.panel;
     const float* const* sources = t.sources;
-    for (int64_t tap = t.taps; tap > 0; --tap, sources += t.source_pitch, panel += t.panel_tap) {
+    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch, panel += t.panel_tap) {
         RowPointers<V, kRows> source;
+        const ptrdiff_t offset = t.offsets[tap];
 #pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) source.row[i] = sources[i];
+        for (int i = 0; i < kRows; ++i) source.row[i] = sources[i] + offset;
         add_products(acc, panel, t.depth, source);
     }
 #pragma GCC unroll 12

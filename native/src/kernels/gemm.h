@@ -15,13 +15,14 @@ enum class TileMode {
     kAdd,       // out = out + sum: a new chain, added
 };
 
-// rows x columns outputs, columns in lanes. Every row has a pointer per tap to `depth` consecutive
-// values, which are broadcast; the panel holds the weights as [tap][depth][vectors * lanes], its taps
-// panel_tap apart.
-//   out[i][j] = init[j] + sum over t, k of sources[t][i][k] * panel[t][k][j]
+// rows x columns outputs, columns in lanes. Every row has `depth` consecutive values per tap, which are
+// broadcast; the panel holds the weights as [tap][depth][vectors * lanes], its taps panel_tap apart.
+//   out[i][j] = init[j] + sum over t, k of sources[t][i][offsets[t] + k] * panel[t][k][j]
 struct RowsTileArgs {
-    const float* const* sources;  // [taps][source_pitch]
+    const float* const*
+        sources;  // [taps][source_pitch]; the pitch is 0 where all taps share the rows'
     ptrdiff_t source_pitch;
+    const ptrdiff_t* offsets;  // [taps]
     int64_t taps;
     int64_t depth;
     const float* panel;
