@@ -10,9 +10,11 @@ usage='usage: ./build.sh VERB [arguments]
   test      C++ tests, NEON tests under qemu, C# tests  arguments for: dotnet test
   demo      build and run the sample                    arguments for: the sample (try --help)
   bench     build and run the benchmark                 arguments for: nconv_bench (try --help)
-  pack-native
-            build, check and run the library of the package
-            for each platform there are tools for       arguments: RIDs, like linux-x64 (all)
+  pack      build the package in build/package, with the
+            library of each platform there is a compiler
+            for, checked and run                        arguments: RIDs, like linux-x64 (all)
+  pack-native   only the libraries of it                arguments: as for pack
+  package-test  pack, and use the package as others do  arguments for: the test runner
   bindings  write the C# side of nativeconv.h anew'
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
@@ -132,21 +134,29 @@ pack_native() {
         built+=("$rid")
     done
     [[ ${#built[@]} != 0 ]] || { printf '%s\n' "${absent[@]}" >&2 && return 1; }
-    say 'what they export, need and declare' && "$root/tests/native/check_library.sh" "$root/build/runtimes"
-    say 'a C program with each' && "$root/tests/consumer/runtimes.sh" "$root/build/runtimes" \
-        "$root/build/consumer"
-    say 'libraries in build/runtimes, in bytes'
-    (cd "$root/build/runtimes" && wc -c ./*/native/*) >&2
+    say 'what they export, need and declare' &&
+        "$root/tests/native/check_library.sh" "$root/build/assets/runtimes"
+    say 'a C program with each' &&
+        "$root/tests/consumer/runtimes.sh" "$root/build/assets" "$root/build/consumer" "${built[@]}"
+    say 'libraries in build/assets, in bytes'
+    (cd "$root/build/assets" && wc -c runtimes/*/native/*) >&2
     [[ ${#absent[@]} == 0 ]] || printf '   %s\n' "${absent[@]}" >&2
+}
+
+# NATIVECONV_ASSETS=ready: the libraries in build/assets are those to pack, as in the release workflow.
+pack() {
+    [[ ${NATIVECONV_ASSETS:-} == ready ]] || pack_native "$@"
+    compile release --target nativeconv
+    dotnet pack "$root/bindings/NativeConv" -c Release
 }
 
 verb=${1:-help}
 shift $(($# > 0))
 [[ ${1:-} != -- ]] || shift
-case $verb in native | build | test | demo | bench | pack-native)
+case $verb in native | build | test | demo | bench | pack*)
     need has_tools 'dnf install git cmake gcc-c++ ninja-build' git cmake g++ ninja-build ;;
 esac
-case $verb in build | test | demo | bindings)
+case $verb in build | test | demo | bindings | pack | package-test)
     has_sdk || PATH=$HOME/.dotnet:$PATH
     need has_sdk 'curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' \
         dotnet-sdk-10.0 ;;
@@ -166,7 +176,12 @@ case $verb in
         compile release --target nconv_bench
         exec "$root/build/release/benchmarks/native/nconv_bench" "$@"
         ;;
+    pack) pack "$@" ;;
     pack-native) pack_native "$@" ;;
+    package-test)
+        pack
+        exec dotnet run --project "$root/tests/NativeConv.PackageTests" -c Release -- -noColor "$@"
+        ;;
     bindings) exec "$root/bindings/generation/generate.sh" "$@" ;;
     help | -h | --help) echo "$usage" ;;
     *) echo "$usage" >&2 && exit 2 ;;

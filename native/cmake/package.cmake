@@ -1,6 +1,7 @@
-# Target nativeconv_package: what the NuGet package takes, in build/runtimes/RID, and what a debugger needs for
-# it, in build/symbols/RID. The symbol server of NuGet takes no native symbols; they go to the release page.
-set(runtime "${PROJECT_SOURCE_DIR}/build/runtimes/${NATIVECONV_RID}")
+# Target nativeconv_package: what the NuGet package takes, in build/assets, and what a debugger needs for it, in
+# build/symbols. The symbol server of NuGet takes no native symbols; they go to the release page.
+set(runtime "${PROJECT_SOURCE_DIR}/build/assets/runtimes/${NATIVECONV_RID}/native")
+set(static "${PROJECT_SOURCE_DIR}/build/assets/static/${NATIVECONV_RID}")
 set(symbols "${PROJECT_SOURCE_DIR}/build/symbols/${NATIVECONV_RID}")
 set(name libnconv.so)
 if(WIN32)
@@ -8,8 +9,8 @@ if(WIN32)
 elseif(APPLE)
   set(name libnconv.dylib)
 endif()
-set(library "${runtime}/native/${name}")
-set(archive "${runtime}/static/libnconv.a")
+set(library "${runtime}/${name}")
+set(archive "${static}/libnconv.a")
 
 if(APPLE)
   find_program(NATIVECONV_DSYMUTIL NAMES dsymutil REQUIRED)
@@ -31,17 +32,18 @@ else()
   set(thin COMMAND "${objcopy}" --strip-debug --enable-deterministic-archives
            $<TARGET_FILE:nativeconv_static> "${archive}")
 endif()
-set(static nativeconv_static)
-set(folders "${runtime}/native" "${runtime}/static" "${symbols}")
+set(folders "${runtime}" "${symbols}")
+set(targets nativeconv)
 if(WIN32)
   # NativeAOT links with Microsoft's tools there, whose C library knows no stack canary of gcc's kind.
-  set(static "")
   set(thin "")
-  list(REMOVE_ITEM folders "${runtime}/static")
+else()
+  list(APPEND folders "${static}")
+  list(APPEND targets nativeconv_static)
 endif()
 
 add_custom_target(nativeconv_package
-  COMMAND ${CMAKE_COMMAND} -E rm -rf "${runtime}" "${symbols}"
+  COMMAND ${CMAKE_COMMAND} -E rm -rf "${runtime}" "${static}" "${symbols}"
   COMMAND ${CMAKE_COMMAND} -E make_directory ${folders}
   ${split} ${thin}
-  DEPENDS nativeconv ${static} COMMENT "Packing for ${NATIVECONV_RID}" VERBATIM)
+  DEPENDS ${targets} COMMENT "Packing for ${NATIVECONV_RID}" VERBATIM)

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# usage: runtimes.sh RUNTIMES SCRATCH_FOLDER
-# Links consumer.c with every RID/native/LIBRARY, and RID/static/libnconv.a, of a folder, as far as this
-# machine has a compiler for it, and runs it as far as it has a processor or an emulator. Says what it left out.
+# usage: runtimes.sh ASSETS SCRATCH_FOLDER [RID...]
+# Links consumer.c with every runtimes/RID/native/LIBRARY and static/RID/libnconv.a of a folder, or those of
+# some RIDs, as far as this machine has a compiler for it, and runs it as far as it has a processor or an
+# emulator. Says what it left out.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_root=$(cd "$here/../.." && pwd)
-runtimes=$(cd "$1" && pwd)
+assets=$(cd "$1" && pwd)
 rm -rf "$2" && mkdir -p "$2" && cd "$2"
+shift 2
+[[ $# != 0 ]] || for folder in "$assets"/runtimes/*; do set -- "$@" "${folder##*/}"; done
 sysroot=$source_root/build/sysroot
 machine=$(uname -sm)
 
@@ -71,19 +74,18 @@ try() { # try KIND LIBRARY FLAGS...
     fi
 }
 
-for folder in "$runtimes"/*/; do
-    rid=$(basename "$folder")
+for rid in "$@"; do
     mkdir "$rid"
-    cp "$folder"/native/* "$rid/"
+    cp "$assets/runtimes/$rid"/native/* "$rid/"
     case $rid in
         linux-*) ln -s libnconv.so "$rid/libnconv.so.$abi" ;;
         osx-*) ln -s libnconv.dylib "$rid/libnconv.$abi.dylib" ;;
     esac
     prepare
     try shared "$rid"/*nconv.*
-    if [[ -f $folder/static/libnconv.a ]]; then
+    if [[ -f $assets/static/$rid/libnconv.a ]]; then
         case $rid in linux-x64 | linux-arm64) libraries=(-lm) ;; esac
-        try static "$folder/static/libnconv.a" -DNCONV_STATIC
+        try static "$assets/static/$rid/libnconv.a" -DNCONV_STATIC
     fi
 done
 exit "$failures"
