@@ -66,12 +66,15 @@ public:
         const bool forward = pass_ == NCONV_PASS_FORWARD;
         input_ = Memory(info.input_count * 4, 0);
         output_ = Memory(info.output_count * 4, 1344);
+        const bool saves = !forward && job.desc.activation != NCONV_ACTIVATION_LINEAR;
+        saved_ = Memory(saves ? info.output_count * 4 : 0, 3008);
         weights_ = Memory(info.weights_count * 4, 2624);
         bias_ = Memory(info.bias_count * 4, 3392);
         packed_ =
             Memory(forward ? info.forward_packed_bytes : info.backward_input_packed_bytes, 1984);
         input_.fill(1);
         output_.fill(2);
+        saved_.fill(5);
         weights_.fill(3);
         if (job.products) make_products(job.desc.kernel_w, job.desc.kernel_h * job.desc.kernel_w);
         bias_.fill(4);
@@ -104,8 +107,8 @@ public:
 
     // Every tensor of the pass once.
     double bytes() const {
-        return static_cast<double>(input_.bytes() + output_.bytes() + weights_.bytes() +
-                                   bias_.bytes());
+        return static_cast<double>(input_.bytes() + output_.bytes() + saved_.bytes() +
+                                   weights_.bytes() + bias_.bytes());
     }
 
 private:
@@ -133,6 +136,8 @@ private:
         backward_input_.struct_size = sizeof backward_input_;
         backward_input_.grad_output = output_.floats();
         backward_input_.grad_output_count = output_.count();
+        backward_input_.output = backward_weights_.output = saved_.floats();
+        backward_input_.output_count = backward_weights_.output_count = saved_.count();
         backward_input_.packed_weights = packed_.data();
         backward_input_.packed_weights_bytes = packed_.bytes();
         backward_input_.grad_input = input_.floats();
@@ -156,7 +161,7 @@ private:
     const nconv_plan* plan_;
     nconv_pass pass_;
     nconv_status status_ = NCONV_STATUS_OK;
-    Memory input_, output_, weights_, bias_, packed_, workspace_;
+    Memory input_, output_, saved_, weights_, bias_, packed_, workspace_;
     nconv_execution execution_{};
     nconv_forward_args forward_{};
     nconv_backward_input_args backward_input_{};
