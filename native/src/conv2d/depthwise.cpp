@@ -156,9 +156,15 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 
 }  // namespace
 
-const Algorithm kDepthwise = {"depthwise", declines,       never_yields,
-                              workspace,   packed_count,   pack,
+const Algorithm kDepthwise = {"depthwise",
+                              declines,
+                              never_yields,
+                              workspace,
+                              packed_count,
+                              pack,
                               gather_forward<depthwise_gather>,
-                              gather_backward_input<depthwise_gather>, depthwise_backward_weights};
+                              gather_backward_input<depthwise_gather>,
+                              depthwise_backward_weights,
+                              depthwise_weights_cut};
 
 }  // namespace nconv

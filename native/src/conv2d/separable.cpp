@@ -10,7 +10,7 @@ namespace nconv {
 namespace {
 
 constexpr int64_t kMostChannels =
-    4;                         // interleaved or in planes: beyond are layers, never of rank one
+    4;  // interleaved or in planes: beyond are layers, never of rank one
 constexpr int64_t kMostRow = 1 << 18;  // pixels: a task has four rows, 16 MB of 4 channels
 constexpr int64_t kLine = 16;          // floats of a cache line
 // How far u[r] * v[s] may be from a weight, relative to it: 8 roundings. A product of two rounded
@@ -307,6 +307,7 @@ const Algorithm kSeparable = {"separable",
                               forward,
                               backward_input,
                               depthwise_backward_weights,
+                              depthwise_weights_cut,
                               "weights of rank one in two passes, others as depthwise"};
 
 }  // namespace nconv

@@ -366,8 +366,7 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
-    if (!winograd_serves(context.problem, pass, kVariant))
-        return kGemm.packed_count(context, pass);
+    if (!winograd_serves(context.problem, pass, kVariant)) return kGemm.packed_count(context, pass);
     const Winograd w(context, pass, kVariant);
     return CheckedSize(w.panels) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
            w.g.problem.groups;
@@ -412,6 +411,12 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call,
 }
 
 template <int kVariant>
+WeightsCut weights_cut(const Context& context) {
+    const bool served = winograd_serves(context.problem, NCONV_PASS_BACKWARD_WEIGHTS, kVariant);
+    return (served ? winograd_gradient_cut : gemm_weights_cut)(context);
+}
+
+template <int kVariant>
 constexpr Algorithm algorithm(const char* name) {
     return {name,
             declines<kVariant>,
@@ -421,7 +426,8 @@ constexpr Algorithm algorithm(const char* name) {
             pack<kVariant>,
             forward<kVariant>,
             backward_input<kVariant>,
-            backward_weights<kVariant>};
+            backward_weights<kVariant>,
+            weights_cut<kVariant>};
 }
 
 }  // namespace

@@ -14,9 +14,7 @@ constexpr int64_t kPoints = kWinogradGradientPoints;
 
 // Tiles of a chunk: more would add rounding errors, fewer would have to be transformed back more often.
 constexpr int64_t kChunkTiles = 64;
-constexpr int64_t kPointFloats = 4 << 20;    // of a chunk
-constexpr int64_t kPartialFloats = 1 << 19;  // of all partial sums
-constexpr int64_t kMostPartials = 8;
+constexpr int64_t kPointFloats = 4 << 20;  // of a chunk
 // Rows of tiles whose planes are transposed together stay in L1.
 constexpr int64_t kStripTiles = 28;
 
@@ -33,8 +31,7 @@ void for_each_tile(const TileBlock& b, const Body& body) {
     int64_t index = 0;
     for (int64_t n = b.first_image; n < b.first_image + b.images; ++n)
         for (int64_t ty = b.y.first; ty < b.y.first + b.y.count; ++ty)
-            for (int64_t tx = b.x.first; tx < b.x.first + b.x.count; ++tx)
-                body(n, ty, tx, index++);
+            for (int64_t tx = b.x.first; tx < b.x.first + b.x.count; ++tx) body(n, ty, tx, index++);
 }
 
 // The part of a rectangle of pixels that is inside an image.
@@ -130,8 +127,9 @@ GradientSlot::GradientSlot(const Context& context, const GradientChunks& chunks,
     const bool planes = !p.channels_last();
     const int64_t r = strip_rows(chunks) * kOutput + 2, c = chunks.most_columns * kOutput + 2;
     window = map.take(planes ? CheckedSize(r * c) * kPlaneBlock
-                         : CheckedSize(kTile * kTile) * max_of(inputs, outputs));
-    derived = map.take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
+                             : CheckedSize(kTile * kTile) * max_of(inputs, outputs));
+    derived =
+        map.take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
     const int64_t sums = int64_t{k.packed_tile_rows} * width;
     scratch = map.take(kWinogradGradientScratch * sums);
     stage = map.take(planes ? 2 * kKernel * kKernel * sums : 0);
@@ -143,11 +141,12 @@ namespace {
 // The transforms of one chunk.
 class Transform {
 public:
-    Transform(const Context& context, const BackwardWeightsCall& call, const TileBlock& block,
+    Transform(const Context& context, const ChunkRange& range, const TileBlock& block,
               ChannelRun run, const GradientSlot& slot)
         : p_(context.problem),
           k_(*context.kernels),
-          call_(call),
+          call_(range.call),
+          range_(range),
           block_(block),
           run_(run),
           slot_(slot) {}
@@ -160,7 +159,7 @@ public:
             const int64_t image = n * p_.output_image + run_.first;
             WinogradInputArgs args = {};
             if (p_.linear() && Inside(r, height, width).whole) {
-                args.source = call_.grad_output + image + (r.y * width + r.x) * pixel;
+                args.source = gradient_at(image) + (r.y * width + r.x) * pixel;
                 args.row_pitch = width * pixel;
                 args.pixel_pitch = pixel;
             } else {
@@ -295,6 +294,11 @@ private:
         }
     }
 
+    // at: in the whole batch.
+    const float* gradient_at(int64_t at) const {
+        return range_.gradient + (at - range_.image * p_.output_image);
+    }
+
     void take_gradient(int64_t first, float* to, int64_t pixels) const {
         for_each_pixel_run(
             pixels, p_.output_channels, run_.count,
@@ -302,7 +306,7 @@ private:
     }
 
     void take_gradient_planes(int64_t first, float* to, int64_t channels, int64_t pixels) const {
-        const float* source = call_.grad_output + first;
+        const float* source = gradient_at(first);
         int64_t pitch = p_.output_pixels;
         if (!p_.linear()) {
             source = slot_.derived;
@@ -315,16 +319,17 @@ private:
 
     void derive(int64_t first, float* to, int64_t floats) const {
         if (p_.linear()) {
-            memcpy(to, call_.grad_output + first, static_cast<size_t>(floats) * sizeof(float));
+            memcpy(to, gradient_at(first), static_cast<size_t>(floats) * sizeof(float));
             return;
         }
-        k_.activations[p_.activation].derive(call_.grad_output + first, call_.output + first, to,
-                                             floats, p_.alpha, p_.beta);
+        k_.activations[p_.activation].derive(gradient_at(first), call_.output + first, to, floats,
+                                             p_.alpha, p_.beta);
     }
 
     const Problem& p_;
     const KernelSet& k_;
     const BackwardWeightsCall& call_;
+    const ChunkRange& range_;
     const TileBlock& block_;
     const ChannelRun run_;
     const GradientSlot& slot_;
@@ -332,15 +337,15 @@ private:
 
 }  // namespace
 
-void winograd_transform_gradient(const Context& context, const BackwardWeightsCall& call,
+void winograd_transform_gradient(const Context& context, const ChunkRange& range,
                                  const TileBlock& block, ChannelRun run, const GradientSlot& slot) {
-    const Transform transform(context, call, block, run, slot);
+    const Transform transform(context, range, block, run, slot);
     context.problem.channels_last() ? transform.gradient_pixels() : transform.gradient_planes();
 }
 
-void winograd_transform_input(const Context& context, const BackwardWeightsCall& call,
+void winograd_transform_input(const Context& context, const ChunkRange& range,
                               const TileBlock& block, ChannelRun run, const GradientSlot& slot) {
-    const Transform transform(context, call, block, run, slot);
+    const Transform transform(context, range, block, run, slot);
     context.problem.channels_last() ? transform.input_pixels() : transform.input_planes();
 }
 

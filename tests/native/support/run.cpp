@@ -177,4 +177,43 @@ nconv_status Convolution::backward_weights(const GuardedBuffer& input,
     return checked(nconv_backward_weights(plan_.get(), &args), GuardedBuffer(), workspace);
 }
 
+nconv_status Convolution::backward(const GradientBuffers& b) {
+    const bool input = b.grad_input.count() > 0, weights = b.grad_weights.count() > 0;
+    GuardedBuffer packed, workspace;
+    nconv_status status = NCONV_STATUS_OK;
+    if (input) status = pack(NCONV_PASS_BACKWARD_INPUT, b.weights, &packed);
+    if (status != NCONV_STATUS_OK) return status;
+    if (input && weights) {
+        int64_t size = 0;
+        status = nconv_plan_backward_workspace_bytes(plan_.get(), options_.threads, &size);
+        workspace = GuardedBuffer(static_cast<size_t>(size), options_.placement);
+    } else {
+        status = make_workspace(input ? NCONV_PASS_BACKWARD_INPUT : NCONV_PASS_BACKWARD_WEIGHTS,
+                                &workspace);
+    }
+    if (status != NCONV_STATUS_OK) return status;
+    const nconv_execution how = execution();
+    nconv_backward_args args{};
+    args.struct_size = sizeof args;
+    args.accumulate = b.accumulate;
+    args.input = pointer(b.input);
+    args.input_count = count(b.input);
+    args.grad_output = b.grad_output.floats();
+    args.grad_output_count = count(b.grad_output);
+    args.output = pointer(b.output);
+    args.output_count = count(b.output);
+    args.packed_weights = packed.data();
+    args.packed_weights_bytes = bytes(packed);
+    args.grad_input = pointer(b.grad_input);
+    args.grad_input_count = count(b.grad_input);
+    args.grad_weights = pointer(b.grad_weights);
+    args.grad_weights_count = count(b.grad_weights);
+    args.grad_bias = pointer(b.grad_bias);
+    args.grad_bias_count = count(b.grad_bias);
+    args.workspace = workspace.data();
+    args.workspace_bytes = bytes(workspace);
+    args.execution = &how;
+    return checked(nconv_backward(plan_.get(), &args), packed, workspace);
+}
+
 }  // namespace nconv_test

@@ -32,6 +32,13 @@ void run_on_threads(void* context, int64_t count, nconv_task task, void* task_co
 std::vector<std::string> algorithm_names();
 std::vector<nconv_isa> supported_isas();
 
+// What the one call for all gradients takes; a gradient that is empty is not wanted.
+struct GradientBuffers {
+    const GuardedBuffer &input, &grad_output, &output, &weights;
+    const GuardedBuffer &grad_input, &grad_weights, &grad_bias;
+    bool accumulate;
+};
+
 // A plan and its scratch memory. Data lie where the caller put them; counts are those of the plan.
 class Convolution {
 public:
@@ -53,6 +60,7 @@ public:
     nconv_status backward_weights(const GuardedBuffer& input, const GuardedBuffer& grad_output,
                                   const GuardedBuffer& output, const GuardedBuffer& grad_weights,
                                   const GuardedBuffer& grad_bias, bool accumulate);
+    nconv_status backward(const GradientBuffers& buffers);
 
 private:
     struct Destroy {
