@@ -70,6 +70,7 @@ public:
         saved_ = Memory(saves ? info.output_count * 4 : 0, 3008);
         weights_ = Memory(info.weights_count * 4, 2624);
         bias_ = Memory(info.bias_count * 4, 3392);
+        if (pass_ == nconv_test::kBackward) gradient_ = Memory(info.input_count * 4, 320);
         packed_ =
             Memory(forward ? info.forward_packed_bytes : info.backward_input_packed_bytes, 1984);
         input_.fill(1);
@@ -79,7 +80,9 @@ public:
         if (job.products) make_products(job.desc.kernel_w, job.desc.kernel_h * job.desc.kernel_w);
         bias_.fill(4);
         int64_t workspace_bytes = 0;
-        status_ = nconv_plan_workspace_bytes(plan_, pass_, job.threads, &workspace_bytes);
+        status_ = pass_ == nconv_test::kBackward
+                      ? nconv_plan_backward_workspace_bytes(plan_, job.threads, &workspace_bytes)
+                      : nconv_plan_workspace_bytes(plan_, pass_, job.threads, &workspace_bytes);
         workspace_ = Memory(workspace_bytes, 704);
         execution_ = {sizeof(nconv_execution), job.threads, nullptr, nullptr};
         if (status_ == NCONV_STATUS_OK) status_ = pack();
@@ -90,16 +93,19 @@ public:
 
     nconv_status pack() {
         if (pass_ == NCONV_PASS_BACKWARD_WEIGHTS) return NCONV_STATUS_OK;
-        return nconv_pack_weights(plan_, pass_, weights_.floats(), weights_.count(), packed_.data(),
+        const nconv_pass pass = pass_ == nconv_test::kBackward ? NCONV_PASS_BACKWARD_INPUT : pass_;
+        return nconv_pack_weights(plan_, pass, weights_.floats(), weights_.count(), packed_.data(),
                                   packed_.bytes());
     }
 
     nconv_status run() {
-        switch (pass_) {
+        switch (static_cast<int>(pass_)) {
             case NCONV_PASS_FORWARD:
                 return nconv_forward(plan_, &forward_);
             case NCONV_PASS_BACKWARD_INPUT:
                 return nconv_backward_input(plan_, &backward_input_);
+            case nconv_test::kBackward:
+                return nconv_backward(plan_, &backward_);
             default:
                 return nconv_backward_weights(plan_, &backward_weights_);
         }
@@ -107,8 +113,8 @@ public:
 
     // Every tensor of the pass once.
     double bytes() const {
-        return static_cast<double>(input_.bytes() + output_.bytes() + saved_.bytes() +
-                                   weights_.bytes() + bias_.bytes());
+        return static_cast<double>(input_.bytes() + gradient_.bytes() + output_.bytes() +
+                                   saved_.bytes() + weights_.bytes() + bias_.bytes());
     }
 
 private:
@@ -151,21 +157,38 @@ private:
         backward_weights_.grad_weights_count = weights_.count();
         backward_weights_.grad_bias = bias;
         backward_weights_.grad_bias_count = bias_.count();
-        forward_.workspace = backward_input_.workspace = backward_weights_.workspace =
-            workspace_.data();
-        forward_.workspace_bytes = backward_input_.workspace_bytes =
+        backward_.struct_size = sizeof backward_;
+        backward_.input = input_.floats();
+        backward_.input_count = input_.count();
+        backward_.grad_output = output_.floats();
+        backward_.grad_output_count = output_.count();
+        backward_.output = saved_.floats();
+        backward_.output_count = saved_.count();
+        backward_.packed_weights = packed_.data();
+        backward_.packed_weights_bytes = packed_.bytes();
+        backward_.grad_input = gradient_.floats();
+        backward_.grad_input_count = gradient_.count();
+        backward_.grad_weights = weights_.floats();
+        backward_.grad_weights_count = weights_.count();
+        backward_.grad_bias = bias;
+        backward_.grad_bias_count = bias_.count();
+        backward_.workspace = forward_.workspace = backward_input_.workspace =
+            backward_weights_.workspace = workspace_.data();
+        backward_.workspace_bytes = forward_.workspace_bytes = backward_input_.workspace_bytes =
             backward_weights_.workspace_bytes = workspace_.bytes();
-        forward_.execution = backward_input_.execution = backward_weights_.execution = &execution_;
+        backward_.execution = forward_.execution = backward_input_.execution =
+            backward_weights_.execution = &execution_;
     }
 
     const nconv_plan* plan_;
     nconv_pass pass_;
     nconv_status status_ = NCONV_STATUS_OK;
-    Memory input_, output_, saved_, weights_, bias_, packed_, workspace_;
+    Memory input_, gradient_, output_, saved_, weights_, bias_, packed_, workspace_;
     nconv_execution execution_{};
     nconv_forward_args forward_{};
     nconv_backward_input_args backward_input_{};
     nconv_backward_weights_args backward_weights_{};
+    nconv_backward_args backward_{};
 };
 
 struct Times {
@@ -225,7 +248,8 @@ Row measure_job(const Job& job, bool cold) {
         row.status = status_of(runner.status());
         return row;
     }
-    const double flops = 2.0 * static_cast<double>(info.output_count) *
+    const double flops = (job.pass == nconv_test::kBackward ? 4.0 : 2.0) *
+                         static_cast<double>(info.output_count) *
                          static_cast<double>(job.desc.input_channels / job.desc.groups) *
                          static_cast<double>(job.desc.kernel_h * job.desc.kernel_w);
     row.status = "disturbed";

@@ -20,11 +20,13 @@ nconv_status checked(nconv_status status, const GuardedBuffer& packed,
 }  // namespace
 
 const char* pass_name(nconv_pass pass) {
-    switch (pass) {
+    switch (static_cast<int>(pass)) {
         case NCONV_PASS_FORWARD:
             return "fwd";
         case NCONV_PASS_BACKWARD_INPUT:
             return "bwd_d";
+        case kBackward:
+            return "bwd";
         default:
             return "bwd_w";
     }
@@ -61,6 +63,8 @@ Convolution::Convolution(const nconv_conv2d_desc& desc, const RunOptions& option
 }
 
 std::string Convolution::algorithm(nconv_pass pass) const {
+    if (pass == kBackward)
+        return algorithm(NCONV_PASS_BACKWARD_INPUT) + "+" + algorithm(NCONV_PASS_BACKWARD_WEIGHTS);
     const char* name = nconv_plan_algorithm(plan_.get(), pass);
     return name ? name : "";
 }
@@ -88,7 +92,9 @@ nconv_status Convolution::pack(nconv_pass pass, const GuardedBuffer& weights,
 nconv_status Convolution::make_workspace(nconv_pass pass, GuardedBuffer* workspace) const {
     int64_t size = 0;
     const nconv_status status =
-        nconv_plan_workspace_bytes(plan_.get(), pass, options_.threads, &size);
+        pass == kBackward
+            ? nconv_plan_backward_workspace_bytes(plan_.get(), options_.threads, &size)
+            : nconv_plan_workspace_bytes(plan_.get(), pass, options_.threads, &size);
     if (status == NCONV_STATUS_OK)
         *workspace = GuardedBuffer(static_cast<size_t>(size), options_.placement);
     return status;
@@ -183,14 +189,10 @@ nconv_status Convolution::backward(const GradientBuffers& b) {
     nconv_status status = NCONV_STATUS_OK;
     if (input) status = pack(NCONV_PASS_BACKWARD_INPUT, b.weights, &packed);
     if (status != NCONV_STATUS_OK) return status;
-    if (input && weights) {
-        int64_t size = 0;
-        status = nconv_plan_backward_workspace_bytes(plan_.get(), options_.threads, &size);
-        workspace = GuardedBuffer(static_cast<size_t>(size), options_.placement);
-    } else {
-        status = make_workspace(input ? NCONV_PASS_BACKWARD_INPUT : NCONV_PASS_BACKWARD_WEIGHTS,
-                                &workspace);
-    }
+    status = make_workspace(!input     ? NCONV_PASS_BACKWARD_WEIGHTS
+                            : !weights ? NCONV_PASS_BACKWARD_INPUT
+                                       : kBackward,
+                            &workspace);
     if (status != NCONV_STATUS_OK) return status;
     const nconv_execution how = execution();
     nconv_backward_args args{};

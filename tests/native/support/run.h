@@ -14,7 +14,9 @@ namespace nconv_test {
 
 constexpr nconv_pass kPasses[] = {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT,
                                   NCONV_PASS_BACKWARD_WEIGHTS};
-const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w"
+// Both gradients in one call, where measurements and tests name a pass.
+constexpr nconv_pass kBackward = static_cast<nconv_pass>(NCONV_PASS_BACKWARD_WEIGHTS + 1);
+const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w", "bwd"
 
 struct RunOptions {
     int32_t isa = -1;                 // nconv_plan_options.max_isa
@@ -47,7 +49,7 @@ public:
     nconv_status status() const { return status_; }  // of nconv_plan_create
     const nconv_plan* plan() const { return plan_.get(); }
     const nconv_plan_info& info() const { return info_; }
-    std::string algorithm(nconv_pass pass) const;
+    std::string algorithm(nconv_pass pass) const;  // of kBackward both, with a + between them
     std::string describe() const;
 
     // Each packs the weights, sizes the workspace for options.threads, and runs one pass. An
