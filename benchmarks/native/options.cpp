@@ -18,8 +18,8 @@ Measures the speed of NativeConv or compares it with a double-precision referenc
 combination of descriptor, layout, pass, instruction set, algorithm and thread count.
 
   --mode=perf|correct               what to do (perf)
-  --dir=fwd|bwd_d|bwd_w|bwd|all     pass: forward, gradient by input, gradient by weights, both
-                                    gradients in one call; all: the first three (fwd)
+  --dir=fwd|bwd_d|bwd_w|all         pass: forward, gradient by input, gradient by weights (fwd)
+  --dir=bwd|bwd_2                   both gradients in one call; in two, one after the other (perf)
   --layout=nchw|nhwc|both           memory layout (nchw)
   --math=default|strict|fast        math mode (default)
   --activation=NAME                 linear, relu, leaky_relu (0.1), clip (0 to 6), sigmoid, tanh or
@@ -132,6 +132,7 @@ std::string parse_option(const std::string& name, const std::string& value, Opti
              {"bwd_d", {NCONV_PASS_BACKWARD_INPUT}},
              {"bwd_w", {NCONV_PASS_BACKWARD_WEIGHTS}},
              {"bwd", {nconv_test::kBackward}},
+             {"bwd_2", {nconv_test::kBackwardPair}},
              {"all", {std::begin(nconv_test::kPasses), std::end(nconv_test::kPasses)}}},
             &options->passes);
     if (name == "--layout")

@@ -70,7 +70,7 @@ public:
         saved_ = Memory(saves ? info.output_count * 4 : 0, 3008);
         weights_ = Memory(info.weights_count * 4, 2624);
         bias_ = Memory(info.bias_count * 4, 3392);
-        if (pass_ == nconv_test::kBackward) gradient_ = Memory(info.input_count * 4, 320);
+        if (both()) gradient_ = Memory(info.input_count * 4, 320);
         packed_ =
             Memory(forward ? info.forward_packed_bytes : info.backward_input_packed_bytes, 1984);
         input_.fill(1);
@@ -80,9 +80,7 @@ public:
         if (job.products) make_products(job.desc.kernel_w, job.desc.kernel_h * job.desc.kernel_w);
         bias_.fill(4);
         int64_t workspace_bytes = 0;
-        status_ = pass_ == nconv_test::kBackward
-                      ? nconv_plan_backward_workspace_bytes(plan_, job.threads, &workspace_bytes)
-                      : nconv_plan_workspace_bytes(plan_, pass_, job.threads, &workspace_bytes);
+        status_ = workspace_of(job.threads, &workspace_bytes);
         workspace_ = Memory(workspace_bytes, 704);
         execution_ = {sizeof(nconv_execution), job.threads, nullptr, nullptr};
         if (status_ == NCONV_STATUS_OK) status_ = pack();
@@ -93,7 +91,7 @@ public:
 
     nconv_status pack() {
         if (pass_ == NCONV_PASS_BACKWARD_WEIGHTS) return NCONV_STATUS_OK;
-        const nconv_pass pass = pass_ == nconv_test::kBackward ? NCONV_PASS_BACKWARD_INPUT : pass_;
+        const nconv_pass pass = both() ? NCONV_PASS_BACKWARD_INPUT : pass_;
         return nconv_pack_weights(plan_, pass, weights_.floats(), weights_.count(), packed_.data(),
                                   packed_.bytes());
     }
@@ -106,6 +104,10 @@ public:
                 return nconv_backward_input(plan_, &backward_input_);
             case nconv_test::kBackward:
                 return nconv_backward(plan_, &backward_);
+            case nconv_test::kBackwardPair: {
+                const nconv_status status = nconv_backward_input(plan_, &backward_input_);
+                return status ? status : nconv_backward_weights(plan_, &backward_weights_);
+            }
             default:
                 return nconv_backward_weights(plan_, &backward_weights_);
         }
@@ -118,6 +120,19 @@ public:
     }
 
 private:
+    bool both() const { return pass_ >= nconv_test::kBackward; }
+    nconv_status workspace_of(int32_t threads, int64_t* bytes) {
+        if (pass_ == nconv_test::kBackward)
+            return nconv_plan_backward_workspace_bytes(plan_, threads, bytes);
+        if (!both()) return nconv_plan_workspace_bytes(plan_, pass_, threads, bytes);
+        int64_t of[2] = {};
+        for (int i = 0; i < 2; ++i)
+            nconv_plan_workspace_bytes(plan_,
+                                       i ? NCONV_PASS_BACKWARD_WEIGHTS : NCONV_PASS_BACKWARD_INPUT,
+                                       threads, &of[i]);
+        *bytes = std::max(of[0], of[1]);
+        return NCONV_STATUS_OK;
+    }
     // The first row and column of each channel's taps stay what they are.
     void make_products(int64_t columns, int64_t taps) {
         float* w = weights_.floats();
@@ -146,7 +161,7 @@ private:
         backward_input_.output_count = backward_weights_.output_count = saved_.count();
         backward_input_.packed_weights = packed_.data();
         backward_input_.packed_weights_bytes = packed_.bytes();
-        backward_input_.grad_input = input_.floats();
+        backward_input_.grad_input = both() ? gradient_.floats() : input_.floats();
         backward_input_.grad_input_count = input_.count();
         backward_weights_.struct_size = sizeof backward_weights_;
         backward_weights_.input = input_.floats();
@@ -248,7 +263,7 @@ Row measure_job(const Job& job, bool cold) {
         row.status = status_of(runner.status());
         return row;
     }
-    const double flops = (job.pass == nconv_test::kBackward ? 4.0 : 2.0) *
+    const double flops = (job.pass >= nconv_test::kBackward ? 4.0 : 2.0) *
                          static_cast<double>(info.output_count) *
                          static_cast<double>(job.desc.input_channels / job.desc.groups) *
                          static_cast<double>(job.desc.kernel_h * job.desc.kernel_w);

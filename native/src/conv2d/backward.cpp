@@ -6,6 +6,8 @@ namespace nconv {
 namespace {
 
 constexpr int kMostRuns = 8;
+// Of the product at a time, a thread: more than backward_input alone keeps, as every step is two passes.
+constexpr int64_t kStepFloats = 256 * 1024;
 
 CheckedSize floats_of(CheckedSize bytes) {
     return bytes.valid() ? CheckedSize(ceil_div(bytes.value(), sizeof(float))) : bytes;
@@ -55,7 +57,7 @@ public:
           execution_(execution) {
         const int64_t unit = gradients_.unit_images * p_.output_image;
         const int64_t wanted =
-            max_of(1, min_of(gradients_.most_units, execution.threads * kDerivedFloats / unit));
+            max_of(1, min_of(gradients_.most_units, execution.threads * kStepFloats / unit));
         place_segments(wanted);
         const int64_t each = max_of(1, wanted / segments_);
         for (int i = 0; i < segments_; ++i)

@@ -12,7 +12,7 @@ void derive_gradient(const Context&, const float* grad, const float* output, flo
 // The product is made of some images at a time: while it is in the threads' L2 what follows reads it, and it
 // does not grow with the batch. Of one image at a time small ones left threads idle: 64 of 32 channels at
 // 14 x 14 took two threads as long as one.
-constexpr int64_t kDerivedFloats = 256 * 1024;           // a thread
+constexpr int64_t kDerivedFloats = 64 * 1024;            // a thread
 constexpr int64_t kMostDerivedFloats = 4 * 1024 * 1024;  // in the workspace, or one image
 
 inline int64_t most_derived_images(const Problem& p) {

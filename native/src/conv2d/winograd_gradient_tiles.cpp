@@ -157,20 +157,16 @@ public:
         for_each_tile(block_, [&](int64_t n, int64_t ty, int64_t tx, int64_t index) {
             const Rectangle r = {ty * kOutput, kOutput, tx * kOutput, kOutput};
             const int64_t image = n * p_.output_image + run_.first;
+            // Linear ones too: read where they are, sixteen pixels' channels meet in few sets of L1 (64 to
+            // 256 channels: 7 to 9 % slower).
+            fill_rectangle(r, height, width, run_.count, slot_.window,
+                           [&](int64_t at, float* to, int64_t pixels) {
+                               take_gradient(image + at * pixel, to, pixels);
+                           });
             WinogradInputArgs args = {};
-            if (p_.linear() && Inside(r, height, width).whole) {
-                args.source = gradient_at(image) + (r.y * width + r.x) * pixel;
-                args.row_pitch = width * pixel;
-                args.pixel_pitch = pixel;
-            } else {
-                fill_rectangle(r, height, width, run_.count, slot_.window,
-                               [&](int64_t at, float* to, int64_t pixels) {
-                                   take_gradient(image + at * pixel, to, pixels);
-                               });
-                args.source = slot_.window;
-                args.row_pitch = kOutput * run_.count;
-                args.pixel_pitch = run_.count;
-            }
+            args.source = slot_.window;
+            args.row_pitch = kOutput * run_.count;
+            args.pixel_pitch = run_.count;
             gradient_tile(args, index, 0, run_.count);
         });
     }

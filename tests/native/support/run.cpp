@@ -27,6 +27,8 @@ const char* pass_name(nconv_pass pass) {
             return "bwd_d";
         case kBackward:
             return "bwd";
+        case kBackwardPair:
+            return "bwd_2";
         default:
             return "bwd_w";
     }
@@ -63,7 +65,7 @@ Convolution::Convolution(const nconv_conv2d_desc& desc, const RunOptions& option
 }
 
 std::string Convolution::algorithm(nconv_pass pass) const {
-    if (pass == kBackward)
+    if (pass >= kBackward)
         return algorithm(NCONV_PASS_BACKWARD_INPUT) + "+" + algorithm(NCONV_PASS_BACKWARD_WEIGHTS);
     const char* name = nconv_plan_algorithm(plan_.get(), pass);
     return name ? name : "";

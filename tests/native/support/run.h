@@ -16,7 +16,9 @@ constexpr nconv_pass kPasses[] = {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT,
                                   NCONV_PASS_BACKWARD_WEIGHTS};
 // Both gradients in one call, where measurements and tests name a pass.
 constexpr nconv_pass kBackward = static_cast<nconv_pass>(NCONV_PASS_BACKWARD_WEIGHTS + 1);
-const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w", "bwd"
+// The same in two calls, one after the other.
+constexpr nconv_pass kBackwardPair = static_cast<nconv_pass>(kBackward + 1);
+const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w", "bwd", "bwd_2"
 
 struct RunOptions {
     int32_t isa = -1;                 // nconv_plan_options.max_isa
