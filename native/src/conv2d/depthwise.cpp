@@ -12,7 +12,7 @@ namespace {
 
 // True if the registers hold a tile for this size of kernel and stride.
 bool has_plane_kernel(const Context& context) {
-    const DepthwisePixels& planes = context.kernels->depthwise_plane;
+    const DepthwisePixels& planes = context.kernels->pixels->plane;
     const Axis& x = context.problem.width;
     if (x.stride == 1) return planes.fixed[0].kernel != nullptr;
     for (const DepthwisePixels::Fixed& f : planes.fixed) {

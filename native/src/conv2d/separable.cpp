@@ -159,8 +159,8 @@ public:
         : shape_(shape),
           call_(call),
           factors_(factors),
-          kernels_(shape.interleaved ? context.kernels->separable_interleaved
-                                     : context.kernels->separable_plane),
+          kernels_(shape.interleaved ? context.kernels->pixels->separable_interleaved
+                                     : context.kernels->pixels->separable_plane),
           pitch_(shape.pitch().value()) {
         if (!shape.interleaved || call.bias == nullptr) return;
         for (int64_t i = 0; i < shape.distance; ++i) bias_[i] = call.bias[i % shape.channels];
