@@ -9,6 +9,28 @@ using nconv_test::Convolution;
 using nconv_test::Problem;
 using nconv_test::Results;
 
+namespace {
+
+nconv_status compare(nconv_pass pass, Problem& problem, Convolution* convolution,
+                     Comparison* comparison) {
+    const auto compared = [&](nconv_pass of, const Results& results) {
+        return problem.compare(of, false, results, convolution->algorithm(of));
+    };
+    Results results, of_weights;
+    if (pass != nconv_test::kBackward) {
+        const nconv_status status = problem.run(pass, convolution, {}, false, &results);
+        if (status == NCONV_STATUS_OK) *comparison = compared(pass, results);
+        return status;
+    }
+    const nconv_status status = problem.run_backward(convolution, {}, false, &results, &of_weights);
+    if (status != NCONV_STATUS_OK) return status;
+    *comparison = compared(NCONV_PASS_BACKWARD_INPUT, results);
+    if (comparison->ok) *comparison = compared(NCONV_PASS_BACKWARD_WEIGHTS, of_weights);
+    return status;
+}
+
+}  // namespace
+
 Row check_job(const Job& job, Problem* integers, Problem* reals) {
     nconv_test::RunOptions run;
     run.isa = job.isa;
@@ -24,14 +46,12 @@ Row check_job(const Job& job, Problem* integers, Problem* reals) {
     row.algorithm = convolution.algorithm(job.pass);
     row.status = "ok";
     for (Problem* problem : {integers, reals}) {
-        Results results;
-        const nconv_status status =
-            problem->run(job.pass, &convolution, run.placement, false, &results);
+        Comparison comparison;
+        const nconv_status status = compare(job.pass, *problem, &convolution, &comparison);
         if (status != NCONV_STATUS_OK) {
             row.status = status_of(status);
             return row;
         }
-        const Comparison comparison = problem->compare(job.pass, false, results, row.algorithm);
         if (problem == reals) {
             row.max_error = comparison.error;
             row.error_bound = comparison.bound;

@@ -9,11 +9,20 @@
 namespace nconv_bench {
 namespace {
 
+void set_activation(nconv_conv2d_desc* desc, nconv_activation activation) {
+    const bool clip = activation == NCONV_ACTIVATION_CLIP;
+    const bool leaky = activation == NCONV_ACTIVATION_LEAKY_RELU;
+    desc->activation = activation;
+    desc->activation_alpha = clip ? 0.0f : leaky ? 0.1f : 1.0f;
+    desc->activation_beta = 6.0f;
+}
+
 bool run_descriptor(const Options& options, const nconv_test::Descriptor& descriptor,
                     nconv_layout layout) {
     Job job{descriptor.desc, descriptor.text, NCONV_PASS_FORWARD, -1, "", 0, options.products};
     job.desc.layout = layout;
     job.desc.math_mode = options.math;
+    set_activation(&job.desc, options.activation);
     const bool correct = options.mode == Mode::kCorrect;
     nconv_conv2d_desc data_desc = job.desc;
     if (!correct) data_desc.batch = 0;  // perf brings its own data

@@ -19,8 +19,11 @@ combination of descriptor, layout, pass, instruction set, algorithm and thread c
 
   --mode=perf|correct               what to do (perf)
   --dir=fwd|bwd_d|bwd_w|all         pass: forward, gradient by input, gradient by weights (fwd)
+  --dir=bwd|bwd_2                   both gradients in one call; in two, one after the other (perf)
   --layout=nchw|nhwc|both           memory layout (nchw)
   --math=default|strict|fast        math mode (default)
+  --activation=NAME                 linear, relu, leaky_relu (0.1), clip (0 to 6), sigmoid, tanh or
+                                    elu (1) (linear)
   --isa=auto|NAME|all               scalar, avx2, avx512, neon, a list of them, or all (auto)
   --algorithm=NAME|all              an algorithm, a list, or every one there is (the library chooses)
   --threads=N                       threads per call, or a list; 0: one per processor (0)
@@ -128,6 +131,8 @@ std::string parse_option(const std::string& name, const std::string& value, Opti
             {{"fwd", {NCONV_PASS_FORWARD}},
              {"bwd_d", {NCONV_PASS_BACKWARD_INPUT}},
              {"bwd_w", {NCONV_PASS_BACKWARD_WEIGHTS}},
+             {"bwd", {nconv_test::kBackward}},
+             {"bwd_2", {nconv_test::kBackwardPair}},
              {"all", {std::begin(nconv_test::kPasses), std::end(nconv_test::kPasses)}}},
             &options->passes);
     if (name == "--layout")
@@ -142,6 +147,16 @@ std::string parse_option(const std::string& name, const std::string& value, Opti
                                         {"strict", NCONV_MATH_MODE_STRICT},
                                         {"fast", NCONV_MATH_MODE_FAST}},
                                        &options->math);
+    if (name == "--activation")
+        return choose<nconv_activation>("--activation", value,
+                                        {{"linear", NCONV_ACTIVATION_LINEAR},
+                                         {"relu", NCONV_ACTIVATION_RELU},
+                                         {"leaky_relu", NCONV_ACTIVATION_LEAKY_RELU},
+                                         {"clip", NCONV_ACTIVATION_CLIP},
+                                         {"sigmoid", NCONV_ACTIVATION_SIGMOID},
+                                         {"tanh", NCONV_ACTIVATION_TANH},
+                                         {"elu", NCONV_ACTIVATION_ELU}},
+                                        &options->activation);
     if (name == "--weights")
         return choose<bool>("--weights", value, {{"random", false}, {"product", true}},
                             &options->products);

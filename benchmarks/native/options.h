@@ -18,6 +18,7 @@ struct Options {
     std::vector<nconv_pass> passes = {NCONV_PASS_FORWARD};
     std::vector<nconv_layout> layouts = {NCONV_LAYOUT_NCHW};
     nconv_math_mode math = NCONV_MATH_MODE_DEFAULT;
+    nconv_activation activation = NCONV_ACTIVATION_LINEAR;
     std::vector<int32_t> isas = {-1};            // -1: the best one
     std::vector<std::string> algorithms = {""};  // empty: the library chooses
     std::vector<int32_t> threads = {0};          // 0: nconv_thread_count()

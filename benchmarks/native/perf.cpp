@@ -66,17 +66,21 @@ public:
         const bool forward = pass_ == NCONV_PASS_FORWARD;
         input_ = Memory(info.input_count * 4, 0);
         output_ = Memory(info.output_count * 4, 1344);
+        const bool saves = !forward && job.desc.activation != NCONV_ACTIVATION_LINEAR;
+        saved_ = Memory(saves ? info.output_count * 4 : 0, 3008);
         weights_ = Memory(info.weights_count * 4, 2624);
         bias_ = Memory(info.bias_count * 4, 3392);
+        if (both()) gradient_ = Memory(info.input_count * 4, 320);
         packed_ =
             Memory(forward ? info.forward_packed_bytes : info.backward_input_packed_bytes, 1984);
         input_.fill(1);
         output_.fill(2);
+        saved_.fill(5);
         weights_.fill(3);
         if (job.products) make_products(job.desc.kernel_w, job.desc.kernel_h * job.desc.kernel_w);
         bias_.fill(4);
         int64_t workspace_bytes = 0;
-        status_ = nconv_plan_workspace_bytes(plan_, pass_, job.threads, &workspace_bytes);
+        status_ = workspace_of(job.threads, &workspace_bytes);
         workspace_ = Memory(workspace_bytes, 704);
         execution_ = {sizeof(nconv_execution), job.threads, nullptr, nullptr};
         if (status_ == NCONV_STATUS_OK) status_ = pack();
@@ -87,16 +91,23 @@ public:
 
     nconv_status pack() {
         if (pass_ == NCONV_PASS_BACKWARD_WEIGHTS) return NCONV_STATUS_OK;
-        return nconv_pack_weights(plan_, pass_, weights_.floats(), weights_.count(), packed_.data(),
+        const nconv_pass pass = both() ? NCONV_PASS_BACKWARD_INPUT : pass_;
+        return nconv_pack_weights(plan_, pass, weights_.floats(), weights_.count(), packed_.data(),
                                   packed_.bytes());
     }
 
     nconv_status run() {
-        switch (pass_) {
+        switch (static_cast<int>(pass_)) {
             case NCONV_PASS_FORWARD:
                 return nconv_forward(plan_, &forward_);
             case NCONV_PASS_BACKWARD_INPUT:
                 return nconv_backward_input(plan_, &backward_input_);
+            case nconv_test::kBackward:
+                return nconv_backward(plan_, &backward_);
+            case nconv_test::kBackwardPair: {
+                const nconv_status status = nconv_backward_input(plan_, &backward_input_);
+                return status ? status : nconv_backward_weights(plan_, &backward_weights_);
+            }
             default:
                 return nconv_backward_weights(plan_, &backward_weights_);
         }
@@ -104,11 +115,24 @@ public:
 
     // Every tensor of the pass once.
     double bytes() const {
-        return static_cast<double>(input_.bytes() + output_.bytes() + weights_.bytes() +
-                                   bias_.bytes());
+        return static_cast<double>(input_.bytes() + gradient_.bytes() + output_.bytes() +
+                                   saved_.bytes() + weights_.bytes() + bias_.bytes());
     }
 
 private:
+    bool both() const { return pass_ >= nconv_test::kBackward; }
+    nconv_status workspace_of(int32_t threads, int64_t* bytes) {
+        if (pass_ == nconv_test::kBackward)
+            return nconv_plan_backward_workspace_bytes(plan_, threads, bytes);
+        if (!both()) return nconv_plan_workspace_bytes(plan_, pass_, threads, bytes);
+        int64_t of[2] = {};
+        for (int i = 0; i < 2; ++i)
+            nconv_plan_workspace_bytes(plan_,
+                                       i ? NCONV_PASS_BACKWARD_WEIGHTS : NCONV_PASS_BACKWARD_INPUT,
+                                       threads, &of[i]);
+        *bytes = std::max(of[0], of[1]);
+        return NCONV_STATUS_OK;
+    }
     // The first row and column of each channel's taps stay what they are.
     void make_products(int64_t columns, int64_t taps) {
         float* w = weights_.floats();
@@ -133,9 +157,11 @@ private:
         backward_input_.struct_size = sizeof backward_input_;
         backward_input_.grad_output = output_.floats();
         backward_input_.grad_output_count = output_.count();
+        backward_input_.output = backward_weights_.output = saved_.floats();
+        backward_input_.output_count = backward_weights_.output_count = saved_.count();
         backward_input_.packed_weights = packed_.data();
         backward_input_.packed_weights_bytes = packed_.bytes();
-        backward_input_.grad_input = input_.floats();
+        backward_input_.grad_input = both() ? gradient_.floats() : input_.floats();
         backward_input_.grad_input_count = input_.count();
         backward_weights_.struct_size = sizeof backward_weights_;
         backward_weights_.input = input_.floats();
@@ -146,21 +172,38 @@ private:
         backward_weights_.grad_weights_count = weights_.count();
         backward_weights_.grad_bias = bias;
         backward_weights_.grad_bias_count = bias_.count();
-        forward_.workspace = backward_input_.workspace = backward_weights_.workspace =
-            workspace_.data();
-        forward_.workspace_bytes = backward_input_.workspace_bytes =
+        backward_.struct_size = sizeof backward_;
+        backward_.input = input_.floats();
+        backward_.input_count = input_.count();
+        backward_.grad_output = output_.floats();
+        backward_.grad_output_count = output_.count();
+        backward_.output = saved_.floats();
+        backward_.output_count = saved_.count();
+        backward_.packed_weights = packed_.data();
+        backward_.packed_weights_bytes = packed_.bytes();
+        backward_.grad_input = gradient_.floats();
+        backward_.grad_input_count = gradient_.count();
+        backward_.grad_weights = weights_.floats();
+        backward_.grad_weights_count = weights_.count();
+        backward_.grad_bias = bias;
+        backward_.grad_bias_count = bias_.count();
+        backward_.workspace = forward_.workspace = backward_input_.workspace =
+            backward_weights_.workspace = workspace_.data();
+        backward_.workspace_bytes = forward_.workspace_bytes = backward_input_.workspace_bytes =
             backward_weights_.workspace_bytes = workspace_.bytes();
-        forward_.execution = backward_input_.execution = backward_weights_.execution = &execution_;
+        backward_.execution = forward_.execution = backward_input_.execution =
+            backward_weights_.execution = &execution_;
     }
 
     const nconv_plan* plan_;
     nconv_pass pass_;
     nconv_status status_ = NCONV_STATUS_OK;
-    Memory input_, output_, weights_, bias_, packed_, workspace_;
+    Memory input_, gradient_, output_, saved_, weights_, bias_, packed_, workspace_;
     nconv_execution execution_{};
     nconv_forward_args forward_{};
     nconv_backward_input_args backward_input_{};
     nconv_backward_weights_args backward_weights_{};
+    nconv_backward_args backward_{};
 };
 
 struct Times {
@@ -220,7 +263,8 @@ Row measure_job(const Job& job, bool cold) {
         row.status = status_of(runner.status());
         return row;
     }
-    const double flops = 2.0 * static_cast<double>(info.output_count) *
+    const double flops = (job.pass >= nconv_test::kBackward ? 4.0 : 2.0) *
+                         static_cast<double>(info.output_count) *
                          static_cast<double>(job.desc.input_channels / job.desc.groups) *
                          static_cast<double>(job.desc.kernel_h * job.desc.kernel_w);
     row.status = "disturbed";

@@ -5,7 +5,7 @@
 
 namespace nconv_bench {
 
-// Measures one pass with reused buffers, and packed weights unless cold. Probes the multiply-add peak
+// Measures one pass, or both gradients in one call, with reused buffers, and packed weights unless cold. Probes the multiply-add peak
 // of the cores before and after; a disturbed measurement is repeated.
 Row measure_job(const Job& job, bool cold);
 

@@ -138,6 +138,11 @@ public sealed partial class Conv2D
                     plan.WorkspaceBytes(ConvolutionPass.BackwardWeights, threads));
             }
 
+            if (backward && _trainable && gradInput)
+            {
+                bytes = Math.Max(bytes, plan.BackwardWorkspaceBytes(threads));
+            }
+
             PackedWeights? packed =
                 forward || gradInput
                     ? cached

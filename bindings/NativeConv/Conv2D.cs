@@ -244,50 +244,59 @@ public sealed partial class Conv2D : IDisposable
             backward: true,
             gradInput: !gradInput.IsEmpty);
 
-        // Both passes check their own arguments; here everything is checked before the first one
-        // writes.
+        // The plan checks the rest, before anything is written.
         ConvolutionPlan plan = call.Plan;
         input = Guard.Tensor(
             input,
             input.IsEmpty && !_trainable ? 0 : plan.InputLength,
             nameof(input));
-        output = Guard.Tensor(output, plan.SavedOutputLength(output), nameof(output));
-        gradOutput = Guard.Tensor(gradOutput, plan.OutputLength, nameof(gradOutput));
-        if (!gradInput.IsEmpty)
-        {
-            gradInput = Guard.Tensor(gradInput, plan.InputLength, nameof(gradInput));
-            Guard.NoOverlap(gradInput, nameof(gradInput), input, nameof(input));
-            Guard.NoOverlap(gradInput, nameof(gradInput), output, nameof(output));
-            Guard.NoOverlap(gradInput, nameof(gradInput), gradOutput, nameof(gradOutput));
-        }
+        Guard.NoOverlap(gradInput, nameof(gradInput), input, nameof(input));
 
         // The layer cannot be frozen or thawed meanwhile: that is a change, and waits for this
-        // pass.
-        if (_trainable)
+        // pass. While another call adds to the gradients, the one by the input needs not wait.
+        bool entered = false;
+        try
         {
-            lock (_gradientGate)
+            if (_trainable)
             {
-                plan.BackwardWeights(
-                    input,
+                Monitor.TryEnter(_gradientGate, ref entered);
+            }
+
+            if (_trainable && !entered && !gradInput.IsEmpty)
+            {
+                plan.BackwardInput(
                     gradOutput,
                     output,
-                    _weightsGradient,
-                    _biasGradient,
-                    accumulate,
+                    call.Packed!,
+                    gradInput,
                     call.Workspace,
                     Options.MaxThreads);
+                gradInput = default;
             }
-        }
 
-        if (!gradInput.IsEmpty)
-        {
-            plan.BackwardInput(
+            if (_trainable && !entered)
+            {
+                Monitor.Enter(_gradientGate, ref entered);
+            }
+
+            plan.Backward(
+                _trainable ? input : default,
                 gradOutput,
                 output,
-                call.Packed!,
+                call.Packed,
                 gradInput,
+                _weightsGradient,
+                _biasGradient,
+                accumulate,
                 call.Workspace,
                 Options.MaxThreads);
+        }
+        finally
+        {
+            if (entered)
+            {
+                Monitor.Exit(_gradientGate);
+            }
         }
     }
 

@@ -30,6 +30,7 @@ public sealed unsafe partial class ConvolutionPlan : IDisposable
     private readonly PlanHandle _handle;
     private readonly nconv_plan_info _info;
     private readonly long[] _leastWorkspace = new long[3];
+    private readonly long _leastBackwardWorkspace;
 
     /// <summary>Checks the descriptor and chooses an algorithm for each pass.</summary>
     /// <param name="descriptor">The convolution.</param>
@@ -77,6 +78,8 @@ public sealed unsafe partial class ConvolutionPlan : IDisposable
         {
             _leastWorkspace[pass] = WorkspaceBytes((nconv_plan*)plan.Pointer, (nconv_pass)pass, 1);
         }
+
+        _leastBackwardWorkspace = BackwardWorkspaceBytes((nconv_plan*)plan.Pointer, 1);
     }
 
     /// <summary>What the plan was made from.</summary>

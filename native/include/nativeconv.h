@@ -8,7 +8,7 @@
  *      any number of threads may use it at the same time.
  *   3. nconv_plan_get_info and nconv_plan_workspace_bytes give the size of every buffer.
  *   4. nconv_pack_weights rearranges the weights for a pass; repeat it when the weights change.
- *   5. nconv_forward, nconv_backward_input, nconv_backward_weights run. They never allocate.
+ *   5. nconv_forward, nconv_backward and the passes it consists of run. They never allocate.
  *   6. nconv_plan_destroy.
  *
  * Notation. N batch, C input channels, O output channels, G groups, H x W input, P x Q output,
@@ -383,6 +383,11 @@ NCONV_API nconv_status nconv_plan_get_info(const nconv_plan* plan, nconv_plan_in
 NCONV_API nconv_status nconv_plan_workspace_bytes(const nconv_plan* plan, nconv_pass pass,
                                                   int32_t threads, int64_t* bytes);
 
+/* The same of nconv_backward with both passes wanted; with one, it needs what that pass needs.
+ * Statuses: as nconv_plan_workspace_bytes. */
+NCONV_API nconv_status nconv_plan_backward_workspace_bytes(const nconv_plan* plan, int32_t threads,
+                                                           int64_t* bytes);
+
 /* The name of the algorithm of a pass, in static memory; null for a null plan or an unknown pass. */
 NCONV_API const char* nconv_plan_algorithm(const nconv_plan* plan, nconv_pass pass);
 
@@ -502,6 +507,33 @@ typedef struct nconv_backward_weights_args {
  * INVALID_GRAD_BIAS, INVALID_ACCUMULATE. */
 NCONV_API nconv_status nconv_backward_weights(const nconv_plan* plan,
                                               const nconv_backward_weights_args* args);
+
+typedef struct nconv_backward_args {
+    uint32_t struct_size; /* sizeof(nconv_backward_args) */
+    int32_t accumulate;   /* 0: overwrite grad_weights and grad_bias; 1: add to them */
+    const float* input;   /* not read if grad_weights is null */
+    int64_t input_count;
+    const float* grad_output;
+    int64_t grad_output_count;
+    const float* output; /* as in nconv_backward_input_args */
+    int64_t output_count;
+    const void* packed_weights; /* for NCONV_PASS_BACKWARD_INPUT; not read if grad_input is null */
+    int64_t packed_weights_bytes;
+    float* grad_input; /* null with count 0: not wanted, as in a first layer */
+    int64_t grad_input_count;
+    float* grad_weights; /* null with count 0: not wanted, as in a frozen layer */
+    int64_t grad_weights_count;
+    float* grad_bias; /* null with count 0: not wanted; wanted only with grad_weights */
+    int64_t grad_bias_count;
+    void* workspace; /* nconv_plan_backward_workspace_bytes */
+    int64_t workspace_bytes;
+    const nconv_execution* execution;
+} nconv_backward_args;
+
+/* nconv_backward_input and nconv_backward_weights in one call, with the same bits; what is not wanted is
+ * skipped. A non-linear activation's g = grad_output * f'(output) is made once, for some images at a time,
+ * and read by both passes from cache. Statuses: those of both passes. */
+NCONV_API nconv_status nconv_backward(const nconv_plan* plan, const nconv_backward_args* args);
 
 typedef struct nconv_backward_residual_args {
     uint32_t struct_size; /* sizeof(nconv_backward_residual_args) */

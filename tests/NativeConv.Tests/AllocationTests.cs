@@ -59,7 +59,9 @@ public class AllocationTests
         using PackedWeights forward = plan.PackWeights(ConvolutionPass.Forward, weights);
         using PackedWeights backward = plan.PackWeights(ConvolutionPass.BackwardInput, weights);
         using ConvolutionWorkspace workspace = new(
-            Enum.GetValues<ConvolutionPass>().Max(pass => plan.GetWorkspaceBytes(pass)));
+            Math.Max(
+                plan.GetBackwardWorkspaceBytes(),
+                Enum.GetValues<ConvolutionPass>().Max(pass => plan.GetWorkspaceBytes(pass))));
         AssertNone(() =>
         {
             plan.PackWeights(weights, forward);
@@ -68,6 +70,16 @@ public class AllocationTests
             plan.BackwardResidual(gradOutput, output, gradResidual);
             plan.BackwardInput(gradOutput, output, backward, gradInput, workspace);
             plan.BackwardWeights(input, gradOutput, output, gradWeights, gradBias, true, workspace);
+            plan.Backward(
+                input,
+                gradOutput,
+                output,
+                backward,
+                gradInput,
+                gradWeights,
+                gradBias,
+                accumulate: true,
+                workspace);
         });
     }
 

@@ -269,5 +269,80 @@ public class BufferValidationTests
         }
     }
 
+    [Fact]
+    public void Backward_BadArguments_AreNamedAndNothingIsWritten()
+    {
+        using ConvolutionPlan plan = new(Valid);
+        float[] weights = new float[plan.WeightsLength];
+        using PackedWeights forward = plan.PackWeights(ConvolutionPass.Forward, weights);
+        using PackedWeights backward = plan.PackWeights(ConvolutionPass.BackwardInput, weights);
+        using ConvolutionWorkspace workspace = new(plan.GetBackwardWorkspaceBytes(1));
+        float[] x = new float[plan.InputLength];
+        float[] y = new float[plan.OutputLength];
+        float[] gy = new float[plan.OutputLength];
+        float[] gx = Filled((int)plan.InputLength);
+        float[] gw = Filled((int)plan.WeightsLength);
+        float[] gb = Filled((int)plan.BiasLength);
+        Refused("input", "it has 0", () => Run([], gy, y, backward, gx, gw, gb));
+        Refused("gradOutput", "elements", () => Run(x, gy.AsSpan(1), y, backward, gx, gw, gb));
+        Refused("output", "it has 0", () => Run(x, gy, [], backward, gx, gw, gb));
+        Refused("packedWeights", "pass BackwardInput", () => Run(x, gy, y, forward, gx, gw, gb));
+        Refused("gradInput", "elements", () => Run(x, gy, y, backward, gx.AsSpan(1), gw, gb));
+        Refused("gradWeights", "elements", () => Run(x, gy, y, backward, gx, gw.AsSpan(1), gb));
+        Refused("gradBias", "elements", () => Run(x, gy, y, backward, gx, gw, gb.AsSpan(1)));
+        Refused("gradBias", "must have 0", () => Run(x, gy, y, backward, gx, [], gb));
+        Refused("gradInput", "overlap input", () => Run(gx, gy, y, backward, gx, gw, gb));
+        Refused("gradInput", "overlap gradOutput", () => Run(x, gx, y, backward, gx, gw, gb));
+        Refused("gradWeights", "overlap input", () => Run(x, gy, y, backward, gx, x.AsSpan(0, 216), gb));
+        Expect.Rejected<ArgumentNullException>(
+            "packedWeights",
+            "",
+            () => Run(x, gy, y, null, gx, gw, gb));
+        Expect.OutOfRange("maxThreads", -1, () => plan.GetBackwardWorkspaceBytes(-1));
+        Assert.All([.. gx, .. gw, .. gb], value => Assert.Equal(9f, value));
+        if (workspace.Bytes > 0)
+        {
+            using ConvolutionWorkspace small = new(workspace.Bytes - 1);
+            Refused(
+                "workspace",
+                $"at least {workspace.Bytes} bytes",
+                () => plan.Backward(x, gy, y, backward, gx, gw, gb, false, small, 1));
+        }
+
+        // What is not wanted needs nothing.
+        Run([], gy, y, backward, gx, [], []);
+        Run(x, gy, y, null, [], gw, []);
+        Run(x, gy, y, null, [], gw, gb);
+        Run([], gy, y, null, [], [], []);
+
+        void Run(
+            ReadOnlySpan<float> input,
+            ReadOnlySpan<float> gradOutput,
+            ReadOnlySpan<float> output,
+            PackedWeights? packed,
+            Span<float> gradInput,
+            Span<float> gradWeights,
+            Span<float> gradBias)
+        {
+            long bytes = Enum.GetValues<ConvolutionPass>()
+                .Max(pass => plan.GetWorkspaceBytes(pass, 1));
+            using ConvolutionWorkspace enough = new(Math.Max(bytes, workspace.Bytes));
+            plan.Backward(
+                input,
+                gradOutput,
+                output,
+                packed,
+                gradInput,
+                gradWeights,
+                gradBias,
+                accumulate: false,
+                enough,
+                maxThreads: 1);
+        }
+
+        static void Refused(string name, string text, Action call) =>
+            Expect.Rejected<ArgumentException>(name, text, call);
+    }
+
     private static float[] Filled(int length) => [.. Enumerable.Repeat(9f, length)];
 }

@@ -65,6 +65,8 @@ public class LifetimeTests
             () => plan.Forward(input, forward, bias, output),
             () => plan.BackwardInput(gradOutput, output, backward, input),
             () => plan.BackwardWeights(input, gradOutput, output, weights, bias, false),
+            () => plan.Backward([], gradOutput, output, backward, input, [], [], false),
+            () => plan.GetBackwardWorkspaceBytes(),
         ];
         Assert.All(calls, call => Assert.Throws<ObjectDisposedException>(call));
     }

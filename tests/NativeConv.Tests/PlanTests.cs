@@ -125,6 +125,16 @@ public class PlanTests
                         [.. gradBias.Select(value => value + 3)],
                         added.Bias,
                         $"{what} accumulated gradBias");
+                    (float[] Input, float[] Weights, float[] Bias) all = Runner.Backward(
+                        plan,
+                        input,
+                        gradOutput,
+                        output,
+                        weights,
+                        accumulateOn: 3);
+                    Expect.Exact(gradInput, all.Input, $"{what} gradInput of one call");
+                    Assert.Equal(added.Weights, all.Weights);
+                    Assert.Equal(added.Bias, all.Bias);
                 });
         }
     }

@@ -64,11 +64,13 @@ static void dump_functions(void) {
     FUNCTION(nconv_plan_create);
     FUNCTION(nconv_plan_destroy);
     FUNCTION(nconv_plan_get_info);
+    FUNCTION(nconv_plan_backward_workspace_bytes);
     FUNCTION(nconv_plan_workspace_bytes);
     FUNCTION(nconv_plan_algorithm);
     FUNCTION(nconv_plan_describe);
     FUNCTION(nconv_pack_weights);
     FUNCTION(nconv_forward);
+    FUNCTION(nconv_backward);
     FUNCTION(nconv_backward_input);
     FUNCTION(nconv_backward_weights);
     FUNCTION(nconv_backward_residual);
@@ -226,6 +228,27 @@ static void dump_call_structs(void) {
     FIELD(nconv_forward_args, execution);
     FIELD(nconv_forward_args, residual);
     FIELD(nconv_forward_args, residual_count);
+
+    STRUCT(nconv_backward_args);
+    FIELD(nconv_backward_args, struct_size);
+    FIELD(nconv_backward_args, accumulate);
+    FIELD(nconv_backward_args, input);
+    FIELD(nconv_backward_args, input_count);
+    FIELD(nconv_backward_args, grad_output);
+    FIELD(nconv_backward_args, grad_output_count);
+    FIELD(nconv_backward_args, output);
+    FIELD(nconv_backward_args, output_count);
+    FIELD(nconv_backward_args, packed_weights);
+    FIELD(nconv_backward_args, packed_weights_bytes);
+    FIELD(nconv_backward_args, grad_input);
+    FIELD(nconv_backward_args, grad_input_count);
+    FIELD(nconv_backward_args, grad_weights);
+    FIELD(nconv_backward_args, grad_weights_count);
+    FIELD(nconv_backward_args, grad_bias);
+    FIELD(nconv_backward_args, grad_bias_count);
+    FIELD(nconv_backward_args, workspace);
+    FIELD(nconv_backward_args, workspace_bytes);
+    FIELD(nconv_backward_args, execution);
 
     STRUCT(nconv_backward_input_args);
     FIELD(nconv_backward_input_args, struct_size);

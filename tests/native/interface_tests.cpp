@@ -237,6 +237,8 @@ TEST(BatchZero, TakesNullTensors) {
     const GuardedBuffer weights(problem.weights, {}), bias(problem.bias, {}), none;
     EXPECT_EQ(convolution.forward(none, weights, bias, none), NCONV_STATUS_OK);
     EXPECT_EQ(convolution.backward_input(none, none, weights, none), NCONV_STATUS_OK);
+    EXPECT_EQ(convolution.backward({none, none, none, weights, none, weights, bias, true}),
+              NCONV_STATUS_OK);
     EXPECT_EQ(convolution.backward_weights(none, none, none, weights, bias, false),
               NCONV_STATUS_OK);
 }

@@ -8,7 +8,7 @@ GuardedBuffer floats(int64_t count) {
     return GuardedBuffer(static_cast<size_t>(count) * sizeof(float), {Placement::kEnd, 0});
 }
 
-// Valid arguments of the three passes; a test changes one thing. Every buffer holds the pattern.
+// Valid arguments of the passes; a test changes one thing. Every buffer holds the pattern.
 class RunArguments : public testing::Test {
 protected:
     RunArguments() : RunArguments(NCONV_ACTIVATION_RELU, 1) {}
@@ -31,6 +31,7 @@ protected:
         fill_forward(info);
         fill_backward_input(info);
         fill_backward_weights(info);
+        fill_backward(info);
         backward_residual = {sizeof backward_residual,
                              0,
                              grad_output.floats(),
@@ -101,10 +102,37 @@ protected:
                             &execution};
     }
 
+    void fill_backward(const nconv_plan_info& info) {
+        int64_t bytes = 0;
+        nconv_plan_backward_workspace_bytes(plan_, 1, &bytes);
+        both = GuardedBuffer(static_cast<size_t>(bytes), {Placement::kEnd, 0});
+        grad_input = floats(info.input_count);
+        const bool biased = info.bias_count > 0;
+        backward = {sizeof backward,
+                    0,
+                    input.floats(),
+                    info.input_count,
+                    grad_output.floats(),
+                    info.output_count,
+                    output.floats(),
+                    info.output_count,
+                    packed_backward.data(),
+                    info.backward_input_packed_bytes,
+                    grad_input.floats(),
+                    info.input_count,
+                    weights.floats(),
+                    info.weights_count,
+                    biased ? bias.floats() : nullptr,
+                    info.bias_count,
+                    both.data(),
+                    static_cast<int64_t>(both.bytes()),
+                    &execution};
+    }
+
     bool all_untouched() const {
         for (const GuardedBuffer* buffer :
              {&input, &weights, &bias, &output, &grad_output, &residual, &packed_forward,
-              &packed_backward, &workspace[0], &workspace[1], &workspace[2]})
+              &packed_backward, &workspace[0], &workspace[1], &workspace[2], &both, &grad_input})
             if (!buffer->untouched()) return false;
         return true;
     }
@@ -126,6 +154,7 @@ protected:
     nconv_status run(const nconv_backward_weights_args& a) {
         return nconv_backward_weights(plan_, &a);
     }
+    nconv_status run(const nconv_backward_args& a) { return nconv_backward(plan_, &a); }
     nconv_status run(const nconv_backward_residual_args& a) {
         return nconv_backward_residual(plan_, &a);
     }
@@ -133,13 +162,14 @@ protected:
     Convolution convolution_;
     const nconv_plan* plan_;
     GuardedBuffer input, weights, bias, output, grad_output, residual, packed_forward,
-        packed_backward;
-    GuardedBuffer workspace[3];
+        packed_backward, grad_input;
+    GuardedBuffer workspace[3], both;
     nconv_execution execution{sizeof(nconv_execution), 1, nullptr, nullptr};
     nconv_forward_args forward;
     nconv_backward_input_args backward_input;
     nconv_backward_weights_args backward_weights;
     nconv_backward_residual_args backward_residual;
+    nconv_backward_args backward;
 };
 
 template <typename T>
@@ -262,6 +292,77 @@ TEST_F(RunArguments, BackwardWeights) {
                       (a->grad_bias = nullptr, a->grad_bias_count = 0));
 }
 
+TEST_F(RunArguments, Backward) {
+    nconv_backward_args& args = backward;
+    EXPECT_EQ(nconv_backward(nullptr, &args), NCONV_STATUS_INVALID_PLAN);
+    EXPECT_EQ(nconv_backward(plan_, nullptr), NCONV_STATUS_INVALID_ARGUMENTS);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_ARGUMENTS, args, a->struct_size -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_ACCUMULATE, args, a->accumulate = 2);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_EXECUTION, args, execution.struct_size = 0);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_THREADS, args, execution.max_threads = -1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_INPUT, args, a->input = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_INPUT, args, a->input_count -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_OUTPUT, args, a->grad_output = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_OUTPUT, args,
+                      a->grad_output = misaligned(a->grad_output));
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, args, a->output = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_OUTPUT, args,
+                      (a->output = nullptr, a->output_count = 0));
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_PACKED_WEIGHTS, args, a->packed_weights = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_PACKED_WEIGHTS, args, a->packed_weights_bytes -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_INPUT, args, a->grad_input = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_INPUT, args, a->grad_input_count = 0);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_INPUT, args,
+                      a->grad_input = misaligned(a->grad_input));
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_WEIGHTS, args, a->grad_weights = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_WEIGHTS, args, a->grad_weights_count = 0);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_WEIGHTS, args, a->grad_weights_count += 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_BIAS, args, a->grad_bias = nullptr);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_BIAS, args, a->grad_bias_count -= 1);
+    EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_BIAS, args,
+                      (a->grad_weights = nullptr, a->grad_weights_count = 0));
+    const nconv_status overlap = NCONV_STATUS_BUFFER_OVERLAP;
+    EXPECT_RUN_STATUS(overlap, args, a->grad_input = input.floats());
+    EXPECT_RUN_STATUS(overlap, args, a->input = a->grad_input + a->input_count - 1);
+    EXPECT_RUN_STATUS(overlap, args, a->grad_weights = a->grad_input);
+    EXPECT_RUN_STATUS(overlap, args, a->grad_weights = grad_output.floats() + 5);
+    EXPECT_RUN_STATUS(overlap, args, a->grad_bias = weights.floats() + a->grad_weights_count - 1);
+    EXPECT_RUN_STATUS(overlap, args, a->workspace = output.floats());
+    EXPECT_RUN_STATUS(overlap, args, a->packed_weights = a->workspace);
+}
+
+// What is not wanted is not asked for, nor written.
+TEST_F(RunArguments, BackwardOfWhatIsWanted) {
+    backward.grad_bias = nullptr;
+    backward.grad_bias_count = 0;
+    ASSERT_EQ(run(backward), NCONV_STATUS_OK);
+    EXPECT_TRUE(bias.untouched());
+    fill_backward(convolution_.info());
+    backward.grad_input = nullptr;
+    backward.packed_weights = nullptr;
+    backward.grad_input_count = backward.packed_weights_bytes = 0;
+    backward.workspace = workspace[2].data();
+    backward.workspace_bytes = static_cast<int64_t>(workspace[2].bytes());
+    ASSERT_EQ(run(backward), NCONV_STATUS_OK);
+    EXPECT_TRUE(grad_input.untouched());
+    weights.fill_pattern();
+    bias.fill_pattern();
+    fill_backward(convolution_.info());
+    backward.input = backward.grad_weights = backward.grad_bias = nullptr;
+    backward.input_count = backward.grad_weights_count = backward.grad_bias_count = 0;
+    backward.workspace = workspace[1].data();
+    backward.workspace_bytes = static_cast<int64_t>(workspace[1].bytes());
+    ASSERT_EQ(run(backward), NCONV_STATUS_OK);
+    EXPECT_TRUE(weights.untouched() && bias.untouched());
+    backward.grad_input = nullptr;
+    backward.grad_input_count = 0;
+    EXPECT_EQ(run(backward), NCONV_STATUS_OK);
+    int64_t bytes = 0;
+    EXPECT_EQ(nconv_plan_backward_workspace_bytes(nullptr, 1, &bytes), NCONV_STATUS_INVALID_PLAN);
+    EXPECT_EQ(nconv_plan_backward_workspace_bytes(plan_, -1, &bytes), NCONV_STATUS_INVALID_THREADS);
+    EXPECT_EQ(nconv_plan_backward_workspace_bytes(plan_, 1, nullptr), NCONV_STATUS_INVALID_RESULT);
+}
+
 // One byte too few for one thread, null, and a negative length.
 TEST_F(RunArguments, Workspace) {
     int tried = 0;
@@ -276,6 +377,7 @@ TEST_F(RunArguments, Workspace) {
     check(forward);
     check(backward_input);
     check(backward_weights);
+    check(backward);
     RecordProperty("passes_with_workspace", tried);
 }
 
@@ -362,14 +464,15 @@ protected:
 TEST_F(LinearWithoutBias, TakesNullForBiasAndOutput) {
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_BIAS, forward, a->bias_count = 6);
     EXPECT_RUN_STATUS(NCONV_STATUS_INVALID_GRAD_BIAS, backward_weights, a->grad_bias_count = 6);
-    backward_input.output = backward_weights.output = nullptr;
-    backward_input.output_count = backward_weights.output_count = 0;
+    backward_input.output = backward_weights.output = backward.output = nullptr;
+    backward_input.output_count = backward_weights.output_count = backward.output_count = 0;
     backward_residual.output = nullptr;
     backward_residual.output_count = 0;
     EXPECT_EQ(run(forward), NCONV_STATUS_OK);
     EXPECT_EQ(run(backward_residual), NCONV_STATUS_OK);
     EXPECT_EQ(run(backward_input), NCONV_STATUS_OK);
     EXPECT_EQ(run(backward_weights), NCONV_STATUS_OK);
+    EXPECT_EQ(run(backward), NCONV_STATUS_OK);
 }
 
 }  // namespace

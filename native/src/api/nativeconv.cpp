@@ -1,93 +1,20 @@
-// The C interface: checks arguments, calls inward, returns a status. No arithmetic lives here.
+// The C interface but for the passes: checks arguments, calls inward, returns a status. No arithmetic
+// lives here.
 #include "nativeconv.h"
 
-
+#include "api/arguments.h"
 #include "base/buffers.h"
 #include "base/platform.h"
-#include "conv2d/derivative.h"
-#include "conv2d/plan.h"
 #include "isa/select.h"
-
-struct nconv_plan {
-    nconv::Plan plan;
-};
 
 namespace nconv {
 namespace {
 
-// A buffer of a call, as an address range in bytes.
-struct Buffer {
-    const void* data;
-    int64_t bytes;
-    bool written;
-};
-
-bool overlap(const Buffer& a, const Buffer& b) {
-    const uintptr_t x = reinterpret_cast<uintptr_t>(a.data),
-                    y = reinterpret_cast<uintptr_t>(b.data);
-    return a.bytes > 0 && b.bytes > 0 && x < y + static_cast<uint64_t>(b.bytes) &&
-           y < x + static_cast<uint64_t>(a.bytes);
-}
-
-// True if a buffer that is written shares a byte with any other.
-template <int kCount>
-bool overlapping(const Buffer (&buffers)[kCount]) {
-    for (int i = 0; i < kCount; ++i) {
-        for (int j = i + 1; j < kCount; ++j) {
-            if ((buffers[i].written || buffers[j].written) && overlap(buffers[i], buffers[j]))
-                return true;
-        }
-    }
-    return false;
-}
-
-constexpr int64_t kElement = sizeof(float);
-
-// Present, aligned, and at least `needed` elements; nothing is asked of a buffer that needs none.
-bool holds(const float* data, int64_t count, int64_t needed) {
-    if (count < needed || count < 0) return false;
-    return needed == 0 || (data != nullptr && reinterpret_cast<uintptr_t>(data) % kElement == 0);
-}
-
-bool holds_exactly(const float* data, int64_t count, int64_t needed) {
-    return count == needed && holds(data, count, needed);
-}
-
-bool holds_bytes(const void* data, int64_t bytes, int64_t needed) {
-    return bytes >= needed && bytes >= 0 && (needed == 0 || data != nullptr);
-}
-
-bool holds_packed(const void* data, int64_t bytes, int64_t needed) {
-    return holds_bytes(data, bytes, needed) && reinterpret_cast<uintptr_t>(data) % kElement == 0;
-}
-
-// Of what a pass without sums reads and writes.
-constexpr int64_t kBytesPerNanosecond = 32;
-
-// nanoseconds: what the call will take about, on one thread.
-nconv_status read_execution(int64_t nanoseconds, const nconv_execution* execution,
-                            Execution* result) {
-    result->threads = default_threads();
-    if (execution == nullptr) {
-        result->threads = worthwhile_threads(result->threads, nanoseconds);
-        return NCONV_STATUS_OK;
-    }
-    if (execution->struct_size != sizeof(nconv_execution)) return NCONV_STATUS_INVALID_EXECUTION;
-    if (execution->max_threads < 0) return NCONV_STATUS_INVALID_THREADS;
-    if (execution->max_threads > 0) {
-        result->threads =
-            execution->max_threads < kMaxThreads ? execution->max_threads : kMaxThreads;
-    }
-    result->parallel_for = execution->parallel_for;
-    result->parallel_context = execution->parallel_context;
-    // Only the caller knows what threads of its own cost.
-    if (result->parallel_for == nullptr) {
-        result->threads = worthwhile_threads(result->threads, nanoseconds);
-    }
-    return NCONV_STATUS_OK;
-}
-
 bool valid_pass(int pass, int count) { return pass >= 0 && pass < count; }
+
+int workspace_threads(int32_t threads) {
+    return static_cast<int>(min_of(threads == 0 ? default_threads() : threads, kMaxThreads));
+}
 
 }  // namespace
 }  // namespace nconv
@@ -209,9 +136,16 @@ nconv_status nconv_plan_workspace_bytes(const nconv_plan* plan, nconv_pass pass,
     if (!valid_pass(pass, kPasses)) return NCONV_STATUS_INVALID_PASS;
     if (threads < 0) return NCONV_STATUS_INVALID_THREADS;
     if (bytes == nullptr) return NCONV_STATUS_INVALID_RESULT;
-    if (threads == 0) threads = default_threads();
-    if (threads > kMaxThreads) threads = kMaxThreads;
-    *bytes = workspace_bytes(plan->plan.passes[pass], threads).value();
+    *bytes = workspace_bytes(plan->plan.passes[pass].workspace, workspace_threads(threads)).value();
+    return NCONV_STATUS_OK;
+}
+
+nconv_status nconv_plan_backward_workspace_bytes(const nconv_plan* plan, int32_t threads,
+                                                 int64_t* bytes) {
+    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
+    if (threads < 0) return NCONV_STATUS_INVALID_THREADS;
+    if (bytes == nullptr) return NCONV_STATUS_INVALID_RESULT;
+    *bytes = workspace_bytes(plan->plan.gradients.workspace, workspace_threads(threads)).value();
     return NCONV_STATUS_OK;
 }
 
@@ -247,178 +181,6 @@ nconv_status nconv_pack_weights(const nconv_plan* plan, nconv_pass pass, const f
                               {packed_weights, packed_weights_bytes, true}};
     if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
     planned.algorithm->pack(context, pass, weights, static_cast<float*>(packed_weights));
-    return NCONV_STATUS_OK;
-}
-
-nconv_status nconv_forward(const nconv_plan* plan, const nconv_forward_args* args) {
-    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
-    if (args == nullptr || args->struct_size != sizeof *args || args->reserved != 0) {
-        return NCONV_STATUS_INVALID_ARGUMENTS;
-    }
-    const nconv_forward_args& a = *args;
-    Execution execution;
-    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    const Context& context = plan->plan.context;
-    const Problem& p = context.problem;
-    const PassPlan& pass = plan->plan.passes[NCONV_PASS_FORWARD];
-    if (!holds(a.input, a.input_count, p.input_count)) return NCONV_STATUS_INVALID_INPUT;
-    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
-        return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
-    }
-    if (!holds_exactly(a.bias, a.bias_count, p.bias_count)) return NCONV_STATUS_INVALID_BIAS;
-    const bool residual = a.residual != nullptr || a.residual_count != 0;
-    if (residual &&
-        (a.residual == nullptr || !holds(a.residual, a.residual_count, p.output_count))) {
-        return NCONV_STATUS_INVALID_RESIDUAL;
-    }
-    if (!holds(a.output, a.output_count, p.output_count)) return NCONV_STATUS_INVALID_OUTPUT;
-    if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass, 1).value())) {
-        return NCONV_STATUS_INVALID_WORKSPACE;
-    }
-    const Buffer buffers[] = {{a.input, a.input_count * kElement, false},
-                              {a.packed_weights, a.packed_weights_bytes, false},
-                              {a.bias, a.bias_count * kElement, false},
-                              {a.residual, a.residual_count * kElement, false},
-                              {a.output, a.output_count * kElement, true},
-                              {a.workspace, a.workspace_bytes, true}};
-    if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
-    if (p.batch == 0) return NCONV_STATUS_OK;
-    const Workspace workspace =
-        lay_out_workspace(pass, a.workspace, a.workspace_bytes, &execution.threads);
-    const ForwardCall call = {a.input, static_cast<const float*>(a.packed_weights),
-                              p.has_bias ? a.bias : nullptr, a.output, a.residual};
-    pass.algorithm->forward(context, call, workspace, execution);
-    return NCONV_STATUS_OK;
-}
-
-nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_input_args* args) {
-    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
-    if (args == nullptr || args->struct_size != sizeof *args || args->reserved != 0) {
-        return NCONV_STATUS_INVALID_ARGUMENTS;
-    }
-    const nconv_backward_input_args& a = *args;
-    Execution execution;
-    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    const Context& context = plan->plan.context;
-    const Problem& p = context.problem;
-    const PassPlan& pass = plan->plan.passes[NCONV_PASS_BACKWARD_INPUT];
-    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
-        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
-    }
-    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
-        return NCONV_STATUS_INVALID_OUTPUT;
-    }
-    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
-        return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
-    }
-    if (!holds(a.grad_input, a.grad_input_count, p.input_count))
-        return NCONV_STATUS_INVALID_GRAD_INPUT;
-    if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass, 1).value())) {
-        return NCONV_STATUS_INVALID_WORKSPACE;
-    }
-    const Buffer buffers[] = {{a.grad_output, a.grad_output_count * kElement, false},
-                              {a.output, a.output_count * kElement, false},
-                              {a.packed_weights, a.packed_weights_bytes, false},
-                              {a.grad_input, a.grad_input_count * kElement, true},
-                              {a.workspace, a.workspace_bytes, true}};
-    if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
-    if (p.batch == 0) return NCONV_STATUS_OK;
-    const Workspace workspace =
-        lay_out_workspace(pass, a.workspace, a.workspace_bytes, &execution.threads);
-    const BackwardInputCall call = {a.grad_output, p.linear() ? nullptr : a.output,
-                                    static_cast<const float*>(a.packed_weights), a.grad_input};
-    pass.algorithm->backward_input(context, call, workspace, execution);
-    return NCONV_STATUS_OK;
-}
-
-nconv_status nconv_backward_weights(const nconv_plan* plan,
-                                    const nconv_backward_weights_args* args) {
-    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
-    if (args == nullptr || args->struct_size != sizeof *args) return NCONV_STATUS_INVALID_ARGUMENTS;
-    const nconv_backward_weights_args& a = *args;
-    if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
-    Execution execution;
-    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    const Context& context = plan->plan.context;
-    const Problem& p = context.problem;
-    const PassPlan& pass = plan->plan.passes[NCONV_PASS_BACKWARD_WEIGHTS];
-    if (!holds(a.input, a.input_count, p.input_count)) return NCONV_STATUS_INVALID_INPUT;
-    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
-        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
-    }
-    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
-        return NCONV_STATUS_INVALID_OUTPUT;
-    }
-    if (!holds_exactly(a.grad_weights, a.grad_weights_count, p.weights_count)) {
-        return NCONV_STATUS_INVALID_GRAD_WEIGHTS;
-    }
-    if (!holds_exactly(a.grad_bias, a.grad_bias_count, p.bias_count)) {
-        return NCONV_STATUS_INVALID_GRAD_BIAS;
-    }
-    if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass, 1).value())) {
-        return NCONV_STATUS_INVALID_WORKSPACE;
-    }
-    const Buffer buffers[] = {{a.input, a.input_count * kElement, false},
-                              {a.grad_output, a.grad_output_count * kElement, false},
-                              {a.output, a.output_count * kElement, false},
-                              {a.grad_weights, a.grad_weights_count * kElement, true},
-                              {a.grad_bias, a.grad_bias_count * kElement, true},
-                              {a.workspace, a.workspace_bytes, true}};
-    if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
-    const bool accumulate = a.accumulate == 1;
-    if (p.batch == 0) {
-        if (!accumulate) {
-            for (int64_t i = 0; i < p.weights_count; ++i) a.grad_weights[i] = 0.0f;
-            for (int64_t i = 0; i < p.bias_count; ++i) a.grad_bias[i] = 0.0f;
-        }
-        return NCONV_STATUS_OK;
-    }
-    const Workspace workspace =
-        lay_out_workspace(pass, a.workspace, a.workspace_bytes, &execution.threads);
-    const BackwardWeightsCall call = {a.input,
-                                      a.grad_output,
-                                      p.linear() ? nullptr : a.output,
-                                      a.grad_weights,
-                                      p.has_bias ? a.grad_bias : nullptr,
-                                      accumulate};
-    pass.algorithm->backward_weights(context, call, workspace, execution);
-    return NCONV_STATUS_OK;
-}
-
-nconv_status nconv_backward_residual(const nconv_plan* plan,
-                                     const nconv_backward_residual_args* args) {
-    if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
-    if (args == nullptr || args->struct_size != sizeof *args || args->reserved != 0) {
-        return NCONV_STATUS_INVALID_ARGUMENTS;
-    }
-    const nconv_backward_residual_args& a = *args;
-    Execution execution;
-    const Context& context = plan->plan.context;
-    const Problem& p = context.problem;
-    const nconv_status status = read_execution(p.output_count * 3 * kElement / kBytesPerNanosecond,
-                                               a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
-        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
-    }
-    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
-        return NCONV_STATUS_INVALID_OUTPUT;
-    }
-    if (!holds(a.grad_residual, a.grad_residual_count, p.output_count)) {
-        return NCONV_STATUS_INVALID_GRAD_RESIDUAL;
-    }
-    const Buffer result = {a.grad_residual, a.grad_residual_count * kElement, true};
-    const Buffer grad = {a.grad_output, a.grad_output_count * kElement, false};
-    const Buffer output = {a.output, a.output_count * kElement, false};
-    if ((a.grad_residual != a.grad_output && overlap(result, grad)) || overlap(result, output)) {
-        return NCONV_STATUS_BUFFER_OVERLAP;
-    }
-    // A linear activation's derivative does not look at the output.
-    derive_gradient(context, a.grad_output, p.linear() ? a.grad_output : a.output, a.grad_residual,
-                    p.output_count, execution);
     return NCONV_STATUS_OK;
 }
 

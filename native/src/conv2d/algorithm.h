@@ -8,6 +8,7 @@
 #include "base/memory_map.h"
 #include "base/parallel.h"
 #include "conv2d/problem.h"
+#include "conv2d/weights_cut.h"
 #include "kernels/kernel_set.h"
 
 namespace nconv {
@@ -46,6 +47,7 @@ struct BackwardInputCall {
     const float* output;  // null if the activation is linear
     const float* packed;
     float* grad_input;
+    int64_t images;
 };
 struct BackwardWeightsCall {
     const float* input;
@@ -54,6 +56,11 @@ struct BackwardWeightsCall {
     float* grad_weights;
     float* grad_bias;
     bool accumulate;
+    const WeightsPart* part = nullptr;  // null: all images; else their gradients are in the part
+
+    bool finishes() const { return part == nullptr || part->last; }
+    // Of `partials` partial sums those that are added to.
+    int64_t active(int64_t partials) const { return part == nullptr ? partials : part->partials; }
 };
 
 struct Algorithm {
@@ -71,14 +78,15 @@ struct Algorithm {
                            const Execution&);
     void (*backward_weights)(const Context&, const BackwardWeightsCall&, const Workspace&,
                              const Execution&);
+    // Null where backward_weights does not come in parts.
+    WeightsCut (*weights_cut)(const Context&) = nullptr;
     const char* remark = nullptr;  // for nconv_plan_describe: what packed weights decide
 };
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 
-extern const Algorithm kSeparable, kDepthwise, kPointwise, kGrouped,
-    kWinograd6x6, kWinograd5x5, kWinograd4x4, kWinograd2x2, kWinograd4x4Strided,
-    kOuter, kSliding, kNarrow, kGemm, kReference;
+extern const Algorithm kSeparable, kDepthwise, kPointwise, kGrouped, kWinograd6x6, kWinograd5x5,
+    kWinograd4x4, kWinograd2x2, kWinograd4x4Strided, kOuter, kSliding, kNarrow, kGemm, kReference;
 
 constexpr int kAlgorithmCount = 14;
 extern const Algorithm* const kAlgorithms[kAlgorithmCount];

@@ -164,6 +164,7 @@ const Algorithm kDepthwise = {"depthwise",
                               pack,
                               gather_forward<depthwise_gather>,
                               gather_backward_input<depthwise_gather>,
-                              depthwise_backward_weights};
+                              depthwise_backward_weights,
+                              depthwise_weights_cut};
 
 }  // namespace nconv

@@ -62,6 +62,7 @@ void depthwise_gather_pixels(const DepthwiseCall&, const Execution&);
 CheckedSize depthwise_pixels_workspace(const Context&, const Gather&);
 
 WorkspaceSize depthwise_weights_workspace(const Context&);
+WeightsCut depthwise_weights_cut(const Context&);
 void depthwise_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                                 const Execution&);
 

@@ -328,6 +328,10 @@ WorkspaceSize depthwise_weights_workspace(const Context& context) {
     return size;
 }
 
+WeightsCut depthwise_weights_cut(const Context& context) {
+    return {max_of(1, context.problem.batch), 1, 1, 1};
+}
+
 void depthwise_backward_weights(const Context& context, const BackwardWeightsCall& call,
                                 const Workspace& workspace, const Execution& execution) {
     const Problem& p = context.problem;
@@ -337,14 +341,18 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
     const int64_t sums_tap = max_of(kChannelBlock, block);
     const Window y(p.height, NCONV_PASS_FORWARD), x(p.width, NCONV_PASS_FORWARD);
     const Rows rows(y, x);
-    // Image by image, each added to the result: sums stay short and the derived gradient one image long.
-    for (int64_t n = 0; n < p.batch; ++n) {
+    const int64_t derived_at_once = derived_images(p, execution.threads);
+    // Image by image, each added to the result: sums stay short.
+    const ChunkRange images(call, depthwise_weights_cut(context), 0);
+    for (int64_t n = images.first; n < images.end; ++n) {
         const bool overwrite = n == 0 && !call.accumulate;
-        const float* grad = call.grad_output + n * p.output_image;
+        const float* grad = images.gradient_of(p, n);
         if (call.output != nullptr) {
-            derive_gradient(context, grad, call.output + n * p.output_image,
-                            workspace.shared_floats(), p.output_image, execution);
-            grad = workspace.shared_floats();
+            float* derived = workspace.shared_floats();
+            if (n % derived_at_once == 0)
+                derive_gradient(context, grad, call.output + n * p.output_image, derived,
+                                min_of(derived_at_once, p.batch - n) * p.output_image, execution);
+            grad = derived + n % derived_at_once * p.output_image;
         }
         parallel_for(execution, ceil_div(p.input_channels, block), [&](int64_t task, int slot) {
             const int64_t first = task * block;

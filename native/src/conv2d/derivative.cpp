@@ -15,7 +15,8 @@ void derive_gradient(const Context& context, const float* grad, const float* out
 }
 
 CheckedSize derived_bytes(const Problem& p) {
-    return p.linear() ? CheckedSize(0) : CheckedSize(p.output_image) * int64_t{sizeof(float)};
+    if (p.linear()) return 0;
+    return CheckedSize(most_derived_images(p)) * p.output_image * int64_t{sizeof(float)};
 }
 
 }  // namespace nconv

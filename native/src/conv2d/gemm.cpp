@@ -44,6 +44,7 @@ const Algorithm kGemm = {"gemm",
                          pack,
                          gather_forward<gemm_gather>,
                          gather_backward_input<gemm_gather>,
-                         gemm_backward_weights};
+                         gemm_backward_weights,
+                         gemm_weights_cut};
 
 }  // namespace nconv

@@ -39,6 +39,7 @@ void gemm_gather(const Context&, const Gather&, const GatherCall&, int64_t image
                  const Execution&);
 
 WorkspaceSize gemm_weights_workspace(const Context&);
+WeightsCut gemm_weights_cut(const Context&);
 void gemm_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                            const Execution&);
 

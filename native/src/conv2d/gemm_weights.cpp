@@ -85,11 +85,11 @@ struct Tiles {
 // How a partial sum is cut into tasks: a grid of tiles by blocks of channels, such that least is packed
 // twice. With several groups each tile has channels of its own.
 struct Cut {
-    Cut(const Context& context, const Chunks& chunks, int64_t tasks)
+    // wanted: tasks of a partial sum.
+    Cut(const Context& context, int64_t wanted)
         : tiles(Tiles(context).count()),
           blocks(ceil_div(context.problem.group_inputs, block_width(context))) {
         const Problem& p = context.problem;
-        const int64_t wanted = ceil_div(tasks, chunks.partials);
         const int64_t most = p.groups == 1 ? min_of(blocks, wanted) : 1;
         int64_t least = INT64_MAX;
         for (int64_t i = 1; i <= most; ++i) {
@@ -128,7 +128,7 @@ public:
           chunks_(p_, p_.input_channels),
           layout_(context),
           tiles_(context),
-          cut_(context, chunks_, fewest_tasks(execution)),
+          cut_(context, ceil_div(fewest_tasks(execution), call.active(chunks_.partials))),
           apart_(chunks_.partials > 1 || needs_staging(p_)) {}
 
     void run() const {
@@ -139,6 +139,7 @@ public:
                        cut_.block_range(part % cut_.block_parts),
                        reinterpret_cast<float*>(workspace_.slot(slot)));
         });
+        if (!call_.finishes()) return;
         if (apart_) {
             parallel_for(execution_, p_.output_channels, [&](int64_t o, int slot) {
                 add_partials(o, reinterpret_cast<float*>(workspace_.slot(slot)));
@@ -159,17 +160,16 @@ private:
                           ? workspace_.shared_floats() + layout_.sums + partial * p_.weights_count
                           : call_.grad_weights;
         float* bias = workspace_.shared_floats() + layout_.bias + partial * p_.bias_count;
-        const int64_t first = share_start(chunks_.count, chunks_.partials, partial);
-        const int64_t last = share_start(chunks_.count, chunks_.partials, partial + 1);
-        for (int64_t i = first; i < last; ++i) {
-            Chunk chunk = make_chunk(p_, chunks_, i);
+        const ChunkRange range(call_, chunks_.cut(), partial);
+        for (int64_t i = range.first; i < range.end; ++i) {
+            Chunk chunk = make_chunk(p_, chunks_, range, i);
             take_input(chunk, from, end - from, memory + layout_.strip);
-            const bool add = i > first || (call_.accumulate && !apart_);
+            const bool add = i > range.begin || (call_.accumulate && !apart_);
             for (int64_t t = tiles.first; t < tiles.end; ++t) {
                 const Tile tile = tiles_.at(t);
                 const float* packed = pack_gradient(chunk, tile, memory);
                 if (call_.grad_bias != nullptr && blocks.first == 0) {
-                    if (i == first)
+                    if (i == range.begin)
                         memset(bias + tile.from, 0, static_cast<size_t>(tile.rows) * sizeof(float));
                     k_.add_rows(packed, tile.rows, chunk.images * chunk.rows * p_.width.output,
                                 tile.rows, bias + tile.from);
@@ -212,10 +212,10 @@ private:
     // The tile's part of grad_output, [image][row][x][o of the tile], times the activation's derivative.
     const float* pack_gradient(const Chunk& chunk, const Tile& tile, float* memory) const {
         float* packed = memory + layout_.packed;
-        pack_tile(chunk, tile, call_.grad_output, packed);
+        pack_tile(chunk, tile, chunk.gradient, packed);
         if (call_.output != nullptr) {
             float* output = memory + layout_.output;
-            pack_tile(chunk, tile, call_.output, output);
+            pack_tile(chunk, tile, call_.output + chunk.first_image * p_.output_image, output);
             k_.activations[p_.activation].derive(
                 packed, output, packed, chunk.images * chunk.rows * p_.width.output * tile.rows,
                 p_.alpha, p_.beta);
@@ -223,11 +223,12 @@ private:
         return packed;
     }
 
-    void pack_tile(const Chunk& chunk, const Tile& tile, const float* tensor, float* packed) const {
+    // images: of the output or its gradient, from the chunk's first one on.
+    void pack_tile(const Chunk& chunk, const Tile& tile, const float* images, float* packed) const {
         const int64_t pixels = chunk.rows * p_.width.output,
                       first = chunk.first_row * p_.width.output;
         for (int64_t n = 0; n < chunk.images; ++n) {
-            const float* image = tensor + (chunk.first_image + n) * p_.output_image;
+            const float* image = images + n * p_.output_image;
             float* out = packed + n * pixels * tile.rows;
             if (p_.channels_last()) {
                 k_.pack_columns(image + first * p_.output_channels + tile.from, p_.output_channels,
@@ -317,6 +318,10 @@ WorkspaceSize gemm_weights_workspace(const Context& context) {
 void gemm_backward_weights(const Context& context, const BackwardWeightsCall& call,
                            const Workspace& workspace, const Execution& execution) {
     WeightsPass(context, call, workspace, execution).run();
+}
+
+WeightsCut gemm_weights_cut(const Context& context) {
+    return Chunks(context.problem, context.problem.input_channels).cut();
 }
 
 }  // namespace nconv

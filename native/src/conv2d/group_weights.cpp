@@ -56,6 +56,7 @@ public:
             add_chunks(task % chunks_.partials, task / chunks_.partials,
                        reinterpret_cast<float*>(workspace_.slot(slot)));
         });
+        if (!call_.finishes()) return;
         parallel_for(execution, layout_.blocks, [&](int64_t block, int) { finish(block); });
     }
 
@@ -74,22 +75,21 @@ private:
     // The chunks of one partial sum, for one block of channels.
     void add_chunks(int64_t partial, int64_t block, float* memory) const {
         const int64_t count = channels(block);
-        const int64_t first = share_start(chunks_.count, chunks_.partials, partial);
-        const int64_t last = share_start(chunks_.count, chunks_.partials, partial + 1);
+        const ChunkRange range(call_, chunks_.cut(), partial);
         float* strip = memory + layout_.strip;
-        for (int64_t i = first; i < last; ++i) {
-            const Chunk chunk = make_chunk(p_, chunks_, i);
+        for (int64_t i = range.first; i < range.end; ++i) {
+            const Chunk chunk = make_chunk(p_, chunks_, range, i);
             for (int64_t n = 0; n < chunk.images; ++n)
                 fill_strip(chunk, block, n, strip + n * layout_.rows * layout_.columns * count);
             const PixelView gradient = gradient_view(chunk, block, memory);
             if (call_.grad_bias != nullptr) {
                 float* at = bias(partial, block);
-                if (i == first) memset(at, 0, static_cast<size_t>(count) * sizeof(float));
+                if (i == range.begin) memset(at, 0, static_cast<size_t>(count) * sizeof(float));
                 for (int64_t n = 0; n < chunk.images; ++n)
                     k_.add_rows(gradient.at + n * gradient.z, gradient.x,
                                 chunk.rows * p_.width.output, count, at);
             }
-            multiply(chunk, strip, count, gradient, sums(partial, block), i > first);
+            multiply(chunk, strip, count, gradient, sums(partial, block), i > range.begin);
         }
     }
 
@@ -124,11 +124,12 @@ private:
         }
     }
 
-    void take_gradient(const Chunk& chunk, int64_t block, const float* tensor, float* to) const {
+    // images: of the output or its gradient, from the chunk's first one on.
+    void take_gradient(const Chunk& chunk, int64_t block, const float* images, float* to) const {
         const int64_t count = channels(block), pixels = chunk.rows * p_.width.output;
         const int64_t first = chunk.first_row * p_.width.output;
         for (int64_t n = 0; n < chunk.images; ++n, to += pixels * count) {
-            const float* image = tensor + (chunk.first_image + n) * p_.output_image;
+            const float* image = images + n * p_.output_image;
             if (p_.channels_last()) {
                 k_.pack_columns(image + first * p_.output_channels + block * kLanes,
                                 p_.output_channels, pixels, static_cast<int>(count), to);
@@ -145,16 +146,15 @@ private:
         const int64_t count = channels(block), width = p_.width.output;
         if (p_.channels_last() && p_.linear() && count == kLanes) {
             const int64_t x = p_.output_channels;
-            return {call_.grad_output + chunk.first_image * p_.output_image +
-                        chunk.first_row * width * x + block * kLanes,
-                    1, x, width * x, p_.output_image};
+            return {chunk.gradient + chunk.first_row * width * x + block * kLanes, 1, x, width * x,
+                    p_.output_image};
         }
         float* gradient = memory + layout_.gradient;
-        take_gradient(chunk, block, call_.grad_output, gradient);
+        take_gradient(chunk, block, chunk.gradient, gradient);
         const int64_t pixels = chunk.rows * width;
         if (call_.output != nullptr) {
             float* output = memory + layout_.output;
-            take_gradient(chunk, block, call_.output, output);
+            take_gradient(chunk, block, call_.output + chunk.first_image * p_.output_image, output);
             k_.activations[p_.activation].derive(gradient, output, gradient,
                                                  chunk.images * pixels * count, p_.alpha, p_.beta);
         }
@@ -250,5 +250,7 @@ void group_backward_weights(const Context& context, const BackwardWeightsCall& c
                             const Workspace& workspace, const Execution& execution) {
     GroupPass(context, call, workspace).run(execution);
 }
+
+WeightsCut group_weights_cut(const Context& context) { return group_chunks(context.problem).cut(); }
 
 }  // namespace nconv

@@ -403,6 +403,7 @@ const Algorithm kGrouped = {"grouped",
                             pack,
                             gather_forward<gather>,
                             gather_backward_input<gather>,
-                            gemm_backward_weights};
+                            gemm_backward_weights,
+                            gemm_weights_cut};
 
 }  // namespace nconv

@@ -446,6 +446,7 @@ const Algorithm kNarrow = {"narrow",
                            pack,
                            gather_forward<gather>,
                            gather_backward_input<gather>,
-                           gemm_backward_weights};
+                           gemm_backward_weights,
+                           gemm_weights_cut};
 
 }  // namespace nconv

@@ -20,7 +20,8 @@ const char* declines(const Problem& p, nconv_pass pass) {
     if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
         return "more than 16384 products per output";
     const CheckedSize bytes = shares_lanes(p) ? group_task_bytes(p) : outer_task_bytes(p);
-    if (!bytes.valid() || bytes.value() > kMostTaskBytes) return "more than 16 MB for a row of pixels";
+    if (!bytes.valid() || bytes.value() > kMostTaskBytes)
+        return "more than 16 MB for a row of pixels";
     return nullptr;
 }
 
@@ -71,9 +72,13 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call,
         context, call, workspace, execution);
 }
 
+WeightsCut weights_cut(const Context& context) {
+    return (shares_lanes(context.problem) ? group_weights_cut : outer_weights_cut)(context);
+}
+
 }  // namespace
 
-const Algorithm kOuter = {"outer", declines, yields,         workspace,       packed_count,
-                          pack,    forward,  backward_input, backward_weights};
+const Algorithm kOuter = {"outer", declines, yields,         workspace,        packed_count,
+                          pack,    forward,  backward_input, backward_weights, weights_cut};
 
 }  // namespace nconv

@@ -50,6 +50,7 @@ bool has_outputs_in_lanes(const Problem&);
 
 CheckedSize outer_task_bytes(const Problem&);
 WorkspaceSize outer_workspace(const Context&);
+WeightsCut outer_weights_cut(const Context&);
 void outer_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);
 
@@ -57,6 +58,7 @@ void outer_backward_weights(const Context&, const BackwardWeightsCall&, const Wo
 bool shares_lanes(const Problem&);
 CheckedSize group_task_bytes(const Problem&);
 WorkspaceSize group_weights_workspace(const Context&);
+WeightsCut group_weights_cut(const Context&);
 void group_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);
 

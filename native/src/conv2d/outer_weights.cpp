@@ -98,7 +98,7 @@ public:
 
     void run() const {
         fill_offsets();
-        const int64_t wanted = ceil_div(fewest_tasks(execution_), chunks_.partials);
+        const int64_t wanted = ceil_div(fewest_tasks(execution_), call_.active(chunks_.partials));
         const int64_t unit_parts = min_of(sums_.units, wanted);
         const int64_t row_parts =
             min_of(ceil_div(sums_.rows, k_.outer->rows[0]), ceil_div(wanted, unit_parts));
@@ -112,6 +112,7 @@ public:
                         share_start(sums_.rows, row_parts, row + 1)},
                        reinterpret_cast<float*>(workspace_.slot(slot)));
         });
+        if (!call_.finishes()) return;
         if (layout_.apart) {
             const int64_t blocks = ceil_div(p_.group_outputs, kVirtualLanes);
             parallel_for(execution_, p_.groups * blocks, [&](int64_t task, int slot) {
@@ -151,10 +152,10 @@ private:
                           : call_.grad_weights;
         float* bias = workspace_.shared_floats() + layout_.bias + partial * p_.bias_count;
         const Range groups = {units.first / sums_.blocks, ceil_div(units.end, sums_.blocks)};
-        const int64_t first = share_start(chunks_.count, chunks_.partials, partial);
-        const int64_t last = share_start(chunks_.count, chunks_.partials, partial + 1);
-        for (int64_t i = first; i < last; ++i) {
-            const Chunk chunk = make_chunk(p_, chunks_, i);
+        const ChunkRange range(call_, chunks_.cut(), partial);
+        for (int64_t i = range.first; i < range.end; ++i) {
+            const Chunk chunk = make_chunk(p_, chunks_, range, i);
+            const bool starts = i == range.begin;
             const PixelView gradient = gradient_view(chunk, groups, memory + layout_.derived);
             const PixelView input = input_view(chunk, groups, memory + layout_.strip);
             for (int64_t unit = units.first; unit < units.end; ++unit) {
@@ -169,14 +170,14 @@ private:
                 float* at = bias + group * p_.group_outputs;
                 if (call_.grad_bias != nullptr) {
                     if (sums_.outputs_in_lanes && rows.first == 0) {
-                        add_bias_columns(chunk, b, columns.count(), i == first, at + columns.first);
+                        add_bias_columns(chunk, b, columns.count(), starts, at + columns.first);
                     } else if (!sums_.outputs_in_lanes && columns.first == 0) {
-                        add_bias_rows(chunk, a, rows, i == first, at);
+                        add_bias_rows(chunk, a, rows, starts, at);
                     }
                 }
                 multiply(chunk, a, b, rows, columns.count(),
                          sums + group * sums_.rows * sums_.columns + columns.first,
-                         i > first || (call_.accumulate && !layout_.apart));
+                         !starts || (call_.accumulate && !layout_.apart));
             }
         }
     }
@@ -191,20 +192,21 @@ private:
     PixelView gradient_view(const Chunk& chunk, Range groups, float* derived) const {
         const bool last = p_.channels_last();
         const int64_t x = last ? p_.output_channels : 1, width = p_.width.output;
-        const int64_t from = chunk.first_image * p_.output_image + chunk.first_row * width * x;
-        PixelView view = {call_.grad_output + from, gradient_channel(), x, width * x,
-                          p_.output_image};
+        const float* from = chunk.gradient + chunk.first_row * width * x;
+        PixelView view = {from, gradient_channel(), x, width * x, p_.output_image};
         if (call_.output == nullptr) return view;
         const int64_t runs = last ? 1 : groups.count() * p_.group_outputs;
         const int64_t first = last ? 0 : groups.first * p_.group_outputs;
         const int64_t count = chunk_pixels(chunk) * x;
         view.z = view.channel * (last ? chunk_pixels(chunk) * x : p_.output_channels);
+        const float* output =
+            call_.output + chunk.first_image * p_.output_image + chunk.first_row * width * x;
         for (int64_t n = 0; n < chunk.images; ++n) {
             for (int64_t i = first; i < first + runs; ++i) {
-                const int64_t source = from + n * p_.output_image + i * p_.output_pixels;
-                k_.activations[p_.activation].derive(
-                    call_.grad_output + source, call_.output + source,
-                    derived + n * view.z + i * view.channel, count, p_.alpha, p_.beta);
+                const int64_t source = n * p_.output_image + i * p_.output_pixels;
+                k_.activations[p_.activation].derive(from + source, output + source,
+                                                     derived + n * view.z + i * view.channel, count,
+                                                     p_.alpha, p_.beta);
             }
         }
         view.at = derived;
@@ -393,5 +395,7 @@ void outer_backward_weights(const Context& context, const BackwardWeightsCall& c
                             const Workspace& workspace, const Execution& execution) {
     OuterPass(context, call, workspace, execution).run();
 }
+
+WeightsCut outer_weights_cut(const Context& context) { return outer_chunks(context.problem).cut(); }
 
 }  // namespace nconv

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "conv2d/backward.h"
 #include "isa/select.h"
 
 namespace nconv {
@@ -50,7 +51,8 @@ nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* fo
         if (plan->declined[i] != nullptr) continue;
         plan->algorithm = algorithm;
         plan->workspace = algorithm->workspace(context, pass);
-        if (!workspace_bytes(*plan, kMaxThreads).valid()) return NCONV_STATUS_SIZE_OVERFLOW;
+        if (!workspace_bytes(plan->workspace, kMaxThreads).valid())
+            return NCONV_STATUS_SIZE_OVERFLOW;
         if (pass != NCONV_PASS_BACKWARD_WEIGHTS) {
             const CheckedSize bytes =
                 algorithm->packed_count(context, pass) * CheckedSize(sizeof(float));
@@ -155,26 +157,28 @@ nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* 
             choose(result.context, static_cast<nconv_pass>(pass), forced, &result.passes[pass]);
         if (status != NCONV_STATUS_OK) return status;
     }
+    result.gradients = plan_gradients(result);
+    if (!workspace_bytes(result.gradients.workspace, kMaxThreads).valid())
+        return NCONV_STATUS_SIZE_OVERFLOW;
     result.nanoseconds = estimate_nanoseconds(result.context);
     *plan = result;
     return NCONV_STATUS_OK;
 }
 
-CheckedSize workspace_bytes(const PassPlan& pass, int threads) {
+CheckedSize workspace_bytes(const WorkspaceSize& need, int threads) {
     const auto aligned = [](CheckedSize size) {
         if (!size.valid() || size.value() == 0) return size;
         return CheckedSize((size + kWorkspaceAlignment).value() / kWorkspaceAlignment) *
                kWorkspaceAlignment;
     };
-    const CheckedSize content =
-        aligned(pass.workspace.shared) + aligned(pass.workspace.per_thread) * threads;
+    const CheckedSize content = aligned(need.shared) + aligned(need.per_thread) * threads;
     if (!content.valid() || content.value() == 0) return content;
     return content + kWorkspaceAlignment;
 }
 
-Workspace lay_out_workspace(const PassPlan& pass, void* start, int64_t bytes, int* threads) {
-    while (*threads > 1 && workspace_bytes(pass, *threads).value() > bytes) --*threads;
-    const int64_t one = workspace_bytes(pass, 1).value(), two = workspace_bytes(pass, 2).value();
+Workspace lay_out_workspace(const WorkspaceSize& need, void* start, int64_t bytes, int* threads) {
+    while (*threads > 1 && workspace_bytes(need, *threads).value() > bytes) --*threads;
+    const int64_t one = workspace_bytes(need, 1).value(), two = workspace_bytes(need, 2).value();
     Workspace workspace = {};
     if (one == 0) return workspace;
     workspace.per_thread = two - one;
@@ -199,10 +203,10 @@ int64_t describe_plan(const Plan& plan, char* text, int64_t text_bytes) {
               ", ", kMathModeNames[p.math_mode], " math\n");
     for (int i = 0; i < kPasses; ++i) {
         const PassPlan& pass = plan.passes[i];
-        const int64_t shared = workspace_bytes(pass, 1).value();
+        const int64_t shared = workspace_bytes(pass.workspace, 1).value();
         out.print(kPassNames[i], ": ", pass.algorithm->name, " on ",
                   isa_name(plan.context.kernels->isa), ", workspace ", shared,
-                  " bytes for one thread, ", workspace_bytes(pass, 2).value() - shared,
+                  " bytes for one thread, ", workspace_bytes(pass.workspace, 2).value() - shared,
                   " for each further one");
         if (pass.packed_bytes > 0) out.print(", packed weights ", pass.packed_bytes, " bytes");
         if (pass.algorithm->remark != nullptr) out.print(", ", pass.algorithm->remark);

@@ -287,8 +287,9 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 }  // namespace
 
-const Algorithm kPointwise = {"pointwise", declines,       yields,
-                              workspace,   packed_count,   pack,
-                              forward,     backward_input, gemm_backward_weights};
+const Algorithm kPointwise = {"pointwise",     declines,       yields,
+                              workspace,       packed_count,   pack,
+                              forward,         backward_input, gemm_backward_weights,
+                              gemm_weights_cut};
 
 }  // namespace nconv

@@ -103,7 +103,7 @@ void backward_input(const Context& context, const BackwardInputCall& call, const
                     const Execution& execution) {
     const Problem& p = context.problem;
     const Geometry g(p);
-    parallel_for(execution, p.batch * p.input_channels, [&](int64_t task, int) {
+    parallel_for(execution, call.images * p.input_channels, [&](int64_t task, int) {
         const int64_t n = task / p.input_channels, channel = task % p.input_channels;
         const int64_t c = channel % p.group_inputs;
         const int64_t first = channel / p.group_inputs * p.group_outputs;

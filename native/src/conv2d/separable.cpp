@@ -307,6 +307,7 @@ const Algorithm kSeparable = {"separable",
                               forward,
                               backward_input,
                               depthwise_backward_weights,
+                              depthwise_weights_cut,
                               "weights of rank one in two passes, others as depthwise"};
 
 }  // namespace nconv

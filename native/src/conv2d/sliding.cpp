@@ -324,6 +324,7 @@ const Algorithm kSliding = {"sliding",
                             pack,
                             gather_forward<gather>,
                             gather_backward_input<gather>,
-                            gemm_backward_weights};
+                            gemm_backward_weights,
+                            gemm_weights_cut};
 
 }  // namespace nconv

@@ -43,7 +43,43 @@ struct Chunks {
         const Axis& h = p.height;
         input_rows = min_of(h.input, (rows - 1) * h.stride + (h.kernel - 1) * h.dilation + 1);
     }
+    WeightsCut cut() const { return {count / row_chunks, row_chunks, partials, images}; }
+
     int64_t images, rows, row_chunks, count, partials, input_rows;
+};
+
+// The chunks of a partial sum that a call takes: first .. end-1, and where their gradients are.
+struct ChunkRange {
+    ChunkRange(const BackwardWeightsCall& from, const WeightsCut& cut, int64_t partial)
+        : call(from),
+          begin(cut.partial_start(partial)),
+          first(begin),
+          end(cut.partial_start(partial + 1)),
+          image(0),
+          gradient(call.grad_output) {
+        if (call.part == nullptr) return;
+        const int64_t all = end;
+        end = begin;
+        for (int i = 0; i < call.part->run_count; ++i) {
+            const UnitRun& run = call.part->runs[i];
+            const int64_t low = max_of(begin, run.first_unit * cut.chunks);
+            const int64_t high = min_of(all, run.end_unit * cut.chunks);
+            if (low >= high) continue;
+            first = low;
+            end = high;
+            image = run.first_image;
+            gradient = run.gradient;
+        }
+    }
+    const float* gradient_of(const Problem& p, int64_t n) const {
+        return gradient + (n - image) * p.output_image;
+    }
+
+    const BackwardWeightsCall& call;
+    int64_t begin;  // of the partial sum
+    int64_t first, end;
+    int64_t image;  // that of gradient
+    const float* gradient;
 };
 
 // One chunk at work. In NCHW the input is transposed into a strip [image][row][x][channel] first.
@@ -51,16 +87,19 @@ struct Chunk {
     int64_t first_image, images;
     int64_t first_row, rows;              // of the output
     int64_t first_input_row, input_rows;  // of the strip
+    const float* gradient;                // of the first image
     const float* strip;                   // at the first channel of the task
     int64_t pitch, strip_image;
 };
 
-inline Chunk make_chunk(const Problem& p, const Chunks& chunks, int64_t index) {
+inline Chunk make_chunk(const Problem& p, const Chunks& chunks, const ChunkRange& range,
+                        int64_t index) {
     const int64_t image_chunk = index / chunks.row_chunks, row_chunk = index % chunks.row_chunks;
     const Axis& h = p.height;
     Chunk c = {};
     c.first_image = image_chunk * chunks.images;
     c.images = min_of(chunks.images, p.batch - c.first_image);
+    c.gradient = range.gradient_of(p, c.first_image);
     c.first_row = share_start(h.output, chunks.row_chunks, row_chunk);
     c.rows = share_start(h.output, chunks.row_chunks, row_chunk + 1) - c.first_row;
     const int64_t low = c.first_row * h.stride - h.pad_before;

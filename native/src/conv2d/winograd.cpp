@@ -411,6 +411,12 @@ void backward_weights(const Context& context, const BackwardWeightsCall& call,
 }
 
 template <int kVariant>
+WeightsCut weights_cut(const Context& context) {
+    const bool served = winograd_serves(context.problem, NCONV_PASS_BACKWARD_WEIGHTS, kVariant);
+    return (served ? winograd_gradient_cut : gemm_weights_cut)(context);
+}
+
+template <int kVariant>
 constexpr Algorithm algorithm(const char* name) {
     return {name,
             declines<kVariant>,
@@ -420,7 +426,8 @@ constexpr Algorithm algorithm(const char* name) {
             pack<kVariant>,
             forward<kVariant>,
             backward_input<kVariant>,
-            backward_weights<kVariant>};
+            backward_weights<kVariant>,
+            weights_cut<kVariant>};
 }
 
 }  // namespace

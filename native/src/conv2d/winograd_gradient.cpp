@@ -31,11 +31,13 @@ struct Layout {
 // How a partial sum of a group is cut into tasks: a grid of register tiles of output channels by blocks of
 // input channels, such that the slowest thread ends first.
 struct Cut {
-    Cut(const Context& context, const GradientChunks& chunks, int64_t width, int threads)
+    // partials: those added to.
+    Cut(const Context& context, const GradientChunks& chunks, int64_t width, int64_t partials,
+        int threads)
         : tiles(ceil_div(context.problem.group_outputs, context.kernels->gemm->packed_tile_rows)),
           blocks(ceil_div(context.problem.group_inputs, width)) {
         const Problem& p = context.problem;
-        const int64_t sums = chunks.partials * p.groups;
+        const int64_t sums = partials * p.groups;
         const int64_t chunk_count = ceil_div(chunks.count(), chunks.partials);
         double best = 0;
         const int64_t most = ceil_div(kTasksEnough * threads, sums);
@@ -76,7 +78,7 @@ public:
           chunks_(p_),
           layout_(p_, chunks_),
           width_(int64_t{k_.gemm->packed_tile_vectors} * k_.lanes),
-          cut_(context, chunks_, width_, execution.threads) {}
+          cut_(context, chunks_, width_, call.active(chunks_.partials), execution.threads) {}
 
     void run() const {
         const int64_t parts = cut_.tile_parts * cut_.block_parts;
@@ -92,6 +94,7 @@ public:
             share.end_tile = share_start(cut_.tiles, cut_.tile_parts, j + 1);
             add_chunks(share, GradientSlot(context_, chunks_, workspace_.slot(slot)));
         });
+        if (!call_.finishes()) return;
         if (layout_.apart) {
             parallel_for(execution_, p_.output_channels, [&](int64_t o, int slot) {
                 add_partials(o, GradientSlot(context_, chunks_, workspace_.slot(slot)));
@@ -125,19 +128,18 @@ private:
             memset(slot.input + c_count / width_ * slot.input_block, 0,
                    static_cast<size_t>(slot.input_block) * sizeof(float));
         }
-        const int64_t first = share_start(chunks_.count(), chunks_.partials, s.partial);
-        const int64_t last = share_start(chunks_.count(), chunks_.partials, s.partial + 1);
-        for (int64_t i = first; i < last; ++i) {
+        const ChunkRange range(call_, chunks_.cut(), s.partial);
+        for (int64_t i = range.first; i < range.end; ++i) {
             const TileBlock chunk = chunks_.at(i);
-            winograd_transform_gradient(context_, call_, chunk, outputs, slot);
+            winograd_transform_gradient(context_, range, chunk, outputs, slot);
             if (call_.grad_bias != nullptr && s.first_block == 0) {
                 float* bias = bias_sums(s.partial) + outputs.first;
-                if (i == first) memset(bias, 0, static_cast<size_t>(o_count) * sizeof(float));
+                if (i == range.begin) memset(bias, 0, static_cast<size_t>(o_count) * sizeof(float));
                 k_.add_rows(slot.gradient + kWinogradGradientPoints * slot.gradient_point,
                             slot.gradient_tile, chunk.tiles(), o_count, bias);
             }
-            winograd_transform_input(context_, call_, chunk, inputs, slot);
-            multiply(s, slot, chunk.tiles(), i > first);
+            winograd_transform_input(context_, range, chunk, inputs, slot);
+            multiply(s, slot, chunk.tiles(), i > range.begin);
         }
     }
 
@@ -236,6 +238,10 @@ WorkspaceSize winograd_gradient_workspace(const Context& context) {
 void winograd_backward_weights(const Context& context, const BackwardWeightsCall& call,
                                const Workspace& workspace, const Execution& execution) {
     GradientPass(context, call, workspace, execution).run();
+}
+
+WeightsCut winograd_gradient_cut(const Context& context) {
+    return GradientChunks(context.problem).cut();
 }
 
 }  // namespace nconv

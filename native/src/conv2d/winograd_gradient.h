@@ -1,6 +1,7 @@
 // The parts of the weight gradient by Winograd: how the tiles are cut, their transforms, and what it costs.
 #pragma once
 
+#include "conv2d/weight_chunks.h"
 #include "conv2d/winograd.h"
 
 namespace nconv {
@@ -12,6 +13,7 @@ struct GradientChunks {
 
     TileBlock at(int64_t index) const;
     int64_t count() const { return image_parts * row_parts * column_parts; }
+    WeightsCut cut() const { return {image_parts, row_parts * column_parts, partials, 0}; }
 
     int64_t batch, rows, columns;  // columns, rows: of tiles of an image
     int64_t image_parts = 1, row_parts = 1, column_parts = 1;
@@ -44,10 +46,10 @@ struct GradientSlot {
 };
 
 // Transform the tiles of a chunk, the channels of a run. Blocks of the input count from the run's start.
-void winograd_transform_gradient(const Context&, const BackwardWeightsCall&, const TileBlock&,
-                                 ChannelRun, const GradientSlot&);
-void winograd_transform_input(const Context&, const BackwardWeightsCall&, const TileBlock&,
-                              ChannelRun, const GradientSlot&);
+void winograd_transform_gradient(const Context&, const ChunkRange&, const TileBlock&, ChannelRun,
+                                 const GradientSlot&);
+void winograd_transform_input(const Context&, const ChunkRange&, const TileBlock&, ChannelRun,
+                              const GradientSlot&);
 
 // Cycles of one group's channels over chunks of so many tiles each, as in winograd.h.
 double winograd_gradient_cost(const Problem&, int64_t tiles, int64_t chunks, int64_t inputs,
@@ -55,6 +57,7 @@ double winograd_gradient_cost(const Problem&, int64_t tiles, int64_t chunks, int
 const char* winograd_gradient_yields(const Problem&);
 
 WorkspaceSize winograd_gradient_workspace(const Context&);
+WeightsCut winograd_gradient_cut(const Context&);
 void winograd_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                                const Execution&);
 

@@ -63,6 +63,40 @@ internal static class Runner
         return (gradWeights, gradBias);
     }
 
+    public static (float[] Input, float[] Weights, float[] Bias) Backward(
+        ConvolutionPlan plan,
+        float[] input,
+        float[] gradOutput,
+        float[] output,
+        float[] weights,
+        float? accumulateOn = null,
+        int maxThreads = 0)
+    {
+        float[] gradInput = Poisoned(plan.InputLength);
+        float[] gradWeights = Poisoned(plan.WeightsLength);
+        float[] gradBias = Poisoned(plan.BiasLength);
+        if (accumulateOn is float start)
+        {
+            Array.Fill(gradWeights, start);
+            Array.Fill(gradBias, start);
+        }
+
+        using PackedWeights packed = plan.PackWeights(ConvolutionPass.BackwardInput, weights);
+        using ConvolutionWorkspace workspace = new(plan.GetBackwardWorkspaceBytes(maxThreads));
+        plan.Backward(
+            input,
+            gradOutput,
+            output,
+            packed,
+            gradInput,
+            gradWeights,
+            gradBias,
+            accumulateOn is not null,
+            workspace,
+            maxThreads);
+        return (gradInput, gradWeights, gradBias);
+    }
+
     private static float[] Poisoned(long length)
     {
         float[] values = new float[length];

@@ -147,6 +147,25 @@ nconv_status Problem::run(nconv_pass pass, Convolution* convolution, Placement p
     return status;
 }
 
+nconv_status Problem::run_backward(Convolution* convolution, Placement placement, bool accumulate,
+                                   Results* input_results, Results* weights_results) const {
+    auto place = [&](bool used, const std::vector<float>& values) {
+        return GuardedBuffer(used ? values : std::vector<float>(), placement);
+    };
+    const bool by_input = input_results != nullptr, by_weights = weights_results != nullptr;
+    const GuardedBuffer x = place(by_weights, input), w = place(by_input, weights);
+    const GuardedBuffer gy = place(true, grad_output);
+    const GuardedBuffer y = place(desc_.activation != NCONV_ACTIVATION_LINEAR, output);
+    const GuardedBuffer gx(by_input ? input.size() * 4 : 0, placement);
+    const GuardedBuffer gw = place(by_weights, old_weights), gb = place(by_weights, old_bias);
+    const nconv_status status = convolution->backward({x, gy, y, w, gx, gw, gb, accumulate});
+    if (by_input) input_results->main = gx.values();
+    if (by_weights) *weights_results = {gw.values(), gb.values()};
+    for (const GuardedBuffer* buffer : {&x, &w, &gy, &y, &gx, &gw, &gb})
+        if (!buffer->margins_intact()) return NCONV_STATUS_INTERNAL;
+    return status;
+}
+
 const ExpectedGradients& Problem::expected(nconv_pass pass) {
     auto found = expected_.find(pass);
     if (found != expected_.end()) return found->second;

@@ -56,6 +56,10 @@ public:
     nconv_status run(nconv_pass pass, Convolution* convolution, Placement placement,
                      bool accumulate, Results* results) const;
 
+    // The one call for the gradients, as run() does a pass; what is null is not wanted.
+    nconv_status run_backward(Convolution* convolution, Placement placement, bool accumulate,
+                              Results* input_results, Results* weights_results) const;
+
     // Runs and compares with the reference, which is computed once per pass.
     Comparison check(nconv_pass pass, const RunOptions& options, Placement placement = {});
     // algorithm: what computed the results; Winograd's have bounds of their own, also on integers.

@@ -20,11 +20,15 @@ nconv_status checked(nconv_status status, const GuardedBuffer& packed,
 }  // namespace
 
 const char* pass_name(nconv_pass pass) {
-    switch (pass) {
+    switch (static_cast<int>(pass)) {
         case NCONV_PASS_FORWARD:
             return "fwd";
         case NCONV_PASS_BACKWARD_INPUT:
             return "bwd_d";
+        case kBackward:
+            return "bwd";
+        case kBackwardPair:
+            return "bwd_2";
         default:
             return "bwd_w";
     }
@@ -61,6 +65,8 @@ Convolution::Convolution(const nconv_conv2d_desc& desc, const RunOptions& option
 }
 
 std::string Convolution::algorithm(nconv_pass pass) const {
+    if (pass >= kBackward)
+        return algorithm(NCONV_PASS_BACKWARD_INPUT) + "+" + algorithm(NCONV_PASS_BACKWARD_WEIGHTS);
     const char* name = nconv_plan_algorithm(plan_.get(), pass);
     return name ? name : "";
 }
@@ -88,7 +94,9 @@ nconv_status Convolution::pack(nconv_pass pass, const GuardedBuffer& weights,
 nconv_status Convolution::make_workspace(nconv_pass pass, GuardedBuffer* workspace) const {
     int64_t size = 0;
     const nconv_status status =
-        nconv_plan_workspace_bytes(plan_.get(), pass, options_.threads, &size);
+        pass == kBackward
+            ? nconv_plan_backward_workspace_bytes(plan_.get(), options_.threads, &size)
+            : nconv_plan_workspace_bytes(plan_.get(), pass, options_.threads, &size);
     if (status == NCONV_STATUS_OK)
         *workspace = GuardedBuffer(static_cast<size_t>(size), options_.placement);
     return status;
@@ -175,6 +183,41 @@ nconv_status Convolution::backward_weights(const GuardedBuffer& input,
     args.workspace_bytes = bytes(workspace);
     args.execution = &how;
     return checked(nconv_backward_weights(plan_.get(), &args), GuardedBuffer(), workspace);
+}
+
+nconv_status Convolution::backward(const GradientBuffers& b) {
+    const bool input = b.grad_input.count() > 0, weights = b.grad_weights.count() > 0;
+    GuardedBuffer packed, workspace;
+    nconv_status status = NCONV_STATUS_OK;
+    if (input) status = pack(NCONV_PASS_BACKWARD_INPUT, b.weights, &packed);
+    if (status != NCONV_STATUS_OK) return status;
+    status = make_workspace(!input     ? NCONV_PASS_BACKWARD_WEIGHTS
+                            : !weights ? NCONV_PASS_BACKWARD_INPUT
+                                       : kBackward,
+                            &workspace);
+    if (status != NCONV_STATUS_OK) return status;
+    const nconv_execution how = execution();
+    nconv_backward_args args{};
+    args.struct_size = sizeof args;
+    args.accumulate = b.accumulate;
+    args.input = pointer(b.input);
+    args.input_count = count(b.input);
+    args.grad_output = b.grad_output.floats();
+    args.grad_output_count = count(b.grad_output);
+    args.output = pointer(b.output);
+    args.output_count = count(b.output);
+    args.packed_weights = packed.data();
+    args.packed_weights_bytes = bytes(packed);
+    args.grad_input = pointer(b.grad_input);
+    args.grad_input_count = count(b.grad_input);
+    args.grad_weights = pointer(b.grad_weights);
+    args.grad_weights_count = count(b.grad_weights);
+    args.grad_bias = pointer(b.grad_bias);
+    args.grad_bias_count = count(b.grad_bias);
+    args.workspace = workspace.data();
+    args.workspace_bytes = bytes(workspace);
+    args.execution = &how;
+    return checked(nconv_backward(plan_.get(), &args), packed, workspace);
 }
 
 }  // namespace nconv_test

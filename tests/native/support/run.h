@@ -14,7 +14,11 @@ namespace nconv_test {
 
 constexpr nconv_pass kPasses[] = {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT,
                                   NCONV_PASS_BACKWARD_WEIGHTS};
-const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w"
+// Both gradients in one call, where measurements and tests name a pass.
+constexpr nconv_pass kBackward = static_cast<nconv_pass>(NCONV_PASS_BACKWARD_WEIGHTS + 1);
+// The same in two calls, one after the other.
+constexpr nconv_pass kBackwardPair = static_cast<nconv_pass>(kBackward + 1);
+const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w", "bwd", "bwd_2"
 
 struct RunOptions {
     int32_t isa = -1;                 // nconv_plan_options.max_isa
@@ -32,6 +36,13 @@ void run_on_threads(void* context, int64_t count, nconv_task task, void* task_co
 std::vector<std::string> algorithm_names();
 std::vector<nconv_isa> supported_isas();
 
+// What the one call for all gradients takes; a gradient that is empty is not wanted.
+struct GradientBuffers {
+    const GuardedBuffer &input, &grad_output, &output, &weights;
+    const GuardedBuffer &grad_input, &grad_weights, &grad_bias;
+    bool accumulate;
+};
+
 // A plan and its scratch memory. Data lie where the caller put them; counts are those of the plan.
 class Convolution {
 public:
@@ -40,7 +51,7 @@ public:
     nconv_status status() const { return status_; }  // of nconv_plan_create
     const nconv_plan* plan() const { return plan_.get(); }
     const nconv_plan_info& info() const { return info_; }
-    std::string algorithm(nconv_pass pass) const;
+    std::string algorithm(nconv_pass pass) const;  // of kBackward both, with a + between them
     std::string describe() const;
 
     // Each packs the weights, sizes the workspace for options.threads, and runs one pass. An
@@ -53,6 +64,7 @@ public:
     nconv_status backward_weights(const GuardedBuffer& input, const GuardedBuffer& grad_output,
                                   const GuardedBuffer& output, const GuardedBuffer& grad_weights,
                                   const GuardedBuffer& grad_bias, bool accumulate);
+    nconv_status backward(const GradientBuffers& buffers);
 
 private:
     struct Destroy {

@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "f1eddbffdbd742e90c5317d66b8c88287609c9ce398762946a8eca816e8d8859";
+    public const string Sha256 = "5c0e8980635db12184526b43fcbb8e6ce9f124ac90b9da77b8861f87505c5235";
 }

@@ -88,6 +88,9 @@ internal static unsafe partial class NativeMethods
     public static extern nconv_status nconv_plan_workspace_bytes([NativeTypeName("const nconv_plan *")] nconv_plan* plan, nconv_pass pass, [NativeTypeName("int32_t")] int threads, [NativeTypeName("int64_t *")] long* bytes);
 
     [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_plan_backward_workspace_bytes([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("int32_t")] int threads, [NativeTypeName("int64_t *")] long* bytes);
+
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("const char *")]
     public static extern sbyte* nconv_plan_algorithm([NativeTypeName("const nconv_plan *")] nconv_plan* plan, nconv_pass pass);
 
@@ -105,6 +108,9 @@ internal static unsafe partial class NativeMethods
 
     [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_weights([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_weights_args *")] nconv_backward_weights_args* args);
+
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern nconv_status nconv_backward([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_args *")] nconv_backward_args* args);
 
     [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_residual([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_residual_args *")] nconv_backward_residual_args* args);
