@@ -83,7 +83,7 @@ missing_for() {
         linux-*arm64) tools=(aarch64-linux-gnu-g++) ;;
         win-x64) tools=(x86_64-w64-mingw32-g++-posix) ;;
         win-arm64) tools=(clang++-19 llvm-dlltool-19 llvm-windres-19) ;;
-        osx-*) [[ $(uname) == Darwin ]] || echo 'a Mac, which has the SDK of macOS' ;;
+        osx-*) [[ $(uname) == Darwin ]] || echo 'a Mac with the SDK of macOS' ;;
         *) echo 'support: there is no such platform' ;;
     esac
     case $1 in win-*) tools+=(ld.lld-19 llvm-objcopy-19 llvm-readobj-19) ;; esac
