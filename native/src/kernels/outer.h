@@ -9,7 +9,8 @@
 namespace nconv {
 
 // rows x columns sums over pixels, columns in lanes; row i reads a value at offsets[i] for each pixel:
-//   out[i][j] = sum over z, y, x of a[z,y,x + offsets[i]] * b[z,y,x][j], added to what is there if `add`
+//   out[i][j] = sum over z, y, x of a[z,y,x + offsets[i]] * b[z,y,x][j], added to what is there if `add`;
+//   bias[j] = sum over z, y, x of b[z,y,x][j], likewise, of tiles that have it
 struct OuterTileArgs {
     const float* a;
     const ptrdiff_t* offsets;
@@ -19,8 +20,12 @@ struct OuterTileArgs {
     int64_t x, y, z;
     float* out;
     ptrdiff_t out_row;
+    float* bias;
+    int rows;  // in tiles of the fewest: valid ones
     int columns;
     bool add;
+    ptrdiff_t ahead;  // ask for a line of b so far ahead; 0: do not
+    bool ahead_all;   // or for as many lines as there are vectors
 };
 using OuterTile = void (*)(const OuterTileArgs&);
 
@@ -44,10 +49,13 @@ struct GroupTiles {
 };
 constexpr int kGroupSizes = 3;  // groups of 2, 4 and 8 channels
 
+constexpr int kMaxOuterRows = 5;  // numbers of rows
 struct OuterKernels {
     int vectors, rows[kMaxTileVectors];  // at most; [vectors - 1]
-    OuterTile tile[kMaxTileRows][kMaxTileVectors];
-    OuterTile tile_partial[kMaxTileRows][kMaxTileVectors];  // `columns` fill no whole vectors
+    int fewest_rows;
+    // [columns fill no whole vectors][rows - fewest_rows][vectors - 1]; bias tiles have the fewest rows.
+    OuterTile tile[2][kMaxOuterRows][kMaxTileVectors];
+    OuterTile bias_tile[2][kMaxTileVectors];
     GroupTiles group_tiles[kGroupSizes];
 };
 
