@@ -368,16 +368,9 @@ private:
             add_bias_columns(chunk, some, rows.count(), first, bias + rows.first);
             return;
         }
-        const int64_t whole = chunk_pixels(chunk) / kVirtualLanes,
-                      rest = chunk_pixels(chunk) % kVirtualLanes;
         for (int64_t o = rows.first; o < rows.end; ++o) {
-            float chains[kVirtualLanes] = {};
-            for (int64_t n = 0; n < chunk.images; ++n) {
-                const float* plane = a.at + n * a.z + o * a.channel;
-                k_.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, chains);
-                k_.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, chains);
-            }
-            const float sum = sum_of_lanes(chains);
+            const float sum =
+                sum_of_plane(k_, a.at + o * a.channel, a.z, chunk.images, chunk_pixels(chunk));
             bias[o] = first ? sum : bias[o] + sum;
         }
     }

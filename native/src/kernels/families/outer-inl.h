@@ -1,6 +1,7 @@
 // The kernels of weight gradients of few channels and small groups.
 #pragma once
 
+#include "kernels/dots-inl.h"
 #include "kernels/group_weights-inl.h"
 #include "kernels/outer-inl.h"
 
@@ -36,6 +37,12 @@ constexpr void add_group_tiles(GroupTiles& tiles) {
     if constexpr (kTaps > 1) add_group_tiles<V, kGroup, kTaps - 1>(tiles);
 }
 
+template <class V, int kTerms = DotShape<V>::kTerms>
+constexpr void add_dot_tiles(DotTiles& tiles) {
+    tiles.tile[kTerms - 1] = dot_tile<V, kTerms>;
+    if constexpr (kTerms > 1) add_dot_tiles<V, kTerms - 1>(tiles);
+}
+
 template <class V>
 constexpr OuterKernels make_outer() {
     using Shape = OuterShape<V>;
@@ -46,6 +53,10 @@ constexpr OuterKernels make_outer() {
     add_group_tiles<V, 2>(set.group_tiles[0]);
     add_group_tiles<V, 4>(set.group_tiles[1]);
     add_group_tiles<V, 8>(set.group_tiles[2]);
+    set.dots.terms = DotShape<V>::kTerms;
+    set.dots.gradients = DotShape<V>::kGradients;
+    add_dot_tiles<V>(set.dots);
+    set.add_lanes = add_lanes<V>;
     return set;
 }
 
