@@ -74,11 +74,16 @@ void outer_tile(const OuterTileArgs& t) {
     // Masks that leave out what is there, where nothing is added to it: no second copy of the stores.
     const typename V::Mask kept = V::range(0, t.add ? V::kLanes : 0);
     const typename V::Mask kept_last = V::range(0, t.add ? left : 0);
-    const auto finish = [&](float* out, const Reg* sums) __attribute__((always_inline)) {
+    // Partial stores that take more than a mask are in a loop of their own: they were half of a tile's code.
+    constexpr bool kLater = kPartial && !V::kFreeMasks;
+    Reg later[kLater ? kRows + 1 : 1];
+    const auto finish = [&](float* out, const Reg* sums, int row) __attribute__((always_inline)) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
             float* to = out + v * V::kLanes;
-            if (kPartial && v == kVectors - 1) {
+            if (kLater && v == kVectors - 1) {
+                later[row] = sums[v];
+            } else if (kPartial && v == kVectors - 1) {
                 V::store_partial(to, V::add(V::load_where(kept_last, to), sums[v]), left);
             } else {
                 V::store(to, V::add(V::load_where(kept, to), sums[v]));
@@ -89,9 +94,17 @@ void outer_tile(const OuterTileArgs& t) {
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i, out += t.out_row) {
         if (kAnyRows && i >= t.rows) break;
-        finish(out, acc.at[i]);
+        finish(out, acc.at[i], i);
     }
-    if (kBias) finish(t.bias, bias);
+    if (kBias) finish(t.bias, bias, kRows);
+    if (!kLater) return;
+    constexpr int kLast = (kVectors - 1) * V::kLanes;
+#pragma GCC unroll 1
+    for (int i = 0; i < kRows + (kBias ? 1 : 0); ++i) {
+        if (kAnyRows && i >= t.rows && i < kRows) continue;
+        float* to = (i == kRows ? t.bias : t.out + i * t.out_row) + kLast;
+        V::store_partial(to, V::add(V::load_where(kept_last, to), later[i]), left);
+    }
 }
 
 }  // namespace nconv
