@@ -44,7 +44,9 @@ std::vector<Case> cases() {
         // By tiles of stride 2.
         "mb2_ic40ih29iw31_oc36_kh3kw3sh2sw2ph1pw0",
         // Weight gradients of small groups, of few channels, and with the input's channels in lanes.
-        "g9mb2_ic36ih40_oc36_kh3ph1", "mb2_ic3ih40_oc40_kh5sh2ph2", "mb2_ic48ih40_oc33_kh1"};
+        "g9mb2_ic36ih40_oc36_kh3ph1", "mb2_ic3ih40_oc40_kh5sh2ph2", "mb2_ic48ih40_oc33_kh1",
+        // Weight gradients with pixels in lanes.
+        "mb3_ic3ih37iw47_oc13_kh3kw3ph1pw1"};
     const struct {
         nconv_activation activation;
         float alpha, beta;

@@ -78,7 +78,7 @@ struct Algorithm {
                            const Execution&);
     void (*backward_weights)(const Context&, const BackwardWeightsCall&, const Workspace&,
                              const Execution&);
-    // Null where backward_weights does not come in parts.
+    // Null, or a cut of no units, where backward_weights does not come in parts.
     WeightsCut (*weights_cut)(const Context&) = nullptr;
     const char* remark = nullptr;  // for nconv_plan_describe: what packed weights decide
 };

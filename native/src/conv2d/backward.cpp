@@ -175,9 +175,10 @@ GradientsPlan plan_gradients(const Plan& plan) {
     result.workspace.per_thread =
         larger_of(input.workspace.per_thread, weights.workspace.per_thread);
     result.shared = !p.linear() && p.batch > 0 && weights.algorithm->weights_cut != nullptr;
-    if (!result.shared) return result;
     const Context linear = linear_context(plan);
-    result.cut = weights.algorithm->weights_cut(linear);
+    if (result.shared) result.cut = weights.algorithm->weights_cut(linear);
+    result.shared = result.cut.units > 0;
+    if (!result.shared) return result;
     result.unit_images =
         result.cut.images > 0 ? result.cut.images : ceil_div(p.batch, result.cut.units);
     result.most_units = max_of(1, most_derived_images(p) / result.unit_images);

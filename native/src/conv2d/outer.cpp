@@ -19,7 +19,9 @@ const char* declines(const Problem& p, nconv_pass pass) {
     if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
     if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
         return "more than 16384 products per output";
-    const CheckedSize bytes = shares_lanes(p) ? group_task_bytes(p) : outer_task_bytes(p);
+    const CheckedSize bytes = shares_lanes(p) ? group_task_bytes(p)
+                              : takes_dots(p) ? dot_task_bytes(p)
+                                              : outer_task_bytes(p);
     if (!bytes.valid() || bytes.value() > kMostTaskBytes)
         return "more than 16 MB for a row of pixels";
     return nullptr;
@@ -45,6 +47,7 @@ const char* yields(const Problem& p, nconv_pass pass) {
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return kGemm.workspace(context, pass);
     return shares_lanes(context.problem) ? group_weights_workspace(context)
+           : takes_dots(context.problem) ? dot_weights_workspace(context)
                                          : outer_workspace(context);
 }
 
@@ -68,11 +71,14 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 void backward_weights(const Context& context, const BackwardWeightsCall& call,
                       const Workspace& workspace, const Execution& execution) {
-    (shares_lanes(context.problem) ? group_backward_weights : outer_backward_weights)(
-        context, call, workspace, execution);
+    (shares_lanes(context.problem) ? group_backward_weights
+     : takes_dots(context.problem) ? dot_backward_weights
+                                   : outer_backward_weights)(context, call, workspace, execution);
 }
 
+// The chains of dots stay in a task.
 WeightsCut weights_cut(const Context& context) {
+    if (takes_dots(context.problem)) return {};
     return (shares_lanes(context.problem) ? group_weights_cut : outer_weights_cut)(context);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conv2d/algorithm.h"
+#include "conv2d/weight_chunks.h"
 
 namespace nconv {
 
@@ -53,6 +54,25 @@ WorkspaceSize outer_workspace(const Context&);
 WeightsCut outer_weights_cut(const Context&);
 void outer_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                             const Execution&);
+
+// NCHW with small filters: pixels in lanes.
+bool takes_dots(const Problem&);
+CheckedSize dot_task_bytes(const Problem&);
+WorkspaceSize dot_weights_workspace(const Context&);
+void dot_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
+                          const Execution&);
+
+// The sum of a part of a plane over some images, in kVirtualLanes chains.
+inline float sum_of_plane(const KernelSet& k, const float* plane, int64_t image, int64_t images,
+                          int64_t pixels) {
+    const int64_t whole = pixels / kVirtualLanes, rest = pixels % kVirtualLanes;
+    float chains[kVirtualLanes] = {};
+    for (int64_t n = 0; n < images; ++n, plane += image) {
+        k.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, chains);
+        k.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, chains);
+    }
+    return sum_of_lanes(chains);
+}
 
 // Groups of 2, 4 or 8 channels, as many in as out: several in a vector.
 bool shares_lanes(const Problem&);

@@ -166,12 +166,13 @@ private:
         const int64_t x0 = task.x + g_.x.lowest_offset(), extent = g_.x.source_extent();
         const int64_t first = max_of(0, -x0);
         const int64_t count = min_of(layout_.columns, extent - x0) - first;
+        SlidingAsk ask = {};
         if (count > 0) {
             const int64_t pixel = y * extent + x0 + first;
             const float* source = call_.source + task.image * g_.source_image;
             load_row(source, pixel, count, slot.row + first);
             const int64_t next = pixel + (g_.forward ? extent : -extent);
-            if (next >= 0 && next < source_plane_) ask_for_row(source, next, count);
+            if (next >= 0 && next < source_plane_) ask = ask_for_row(source, next, count);
         }
         SlidingArgs args = {};
         args.source_tap = g_.x.tap_step();
@@ -179,6 +180,7 @@ private:
         args.channels = g_.reduced;
         args.weights = call_.packed;
         args.out_row = slot.window_pitch;
+        args.ask = &ask;
         for (int64_t phase = 0; phase < g_.x.phases(); ++phase) {
             args.taps = g_.x.tap_count(phase);
             args.pixels = min_of(task.columns, g_.x.phase_size(phase) - task.x);
@@ -194,22 +196,25 @@ private:
         }
     }
 
-    void ask_for_row(const float* source, int64_t pixel, int64_t count) const {
-        if (last_) {
-            prefetch(source + pixel * g_.reduced, count * g_.reduced);
-            return;
-        }
-        for (int64_t c = 0; c < g_.reduced; ++c)
-            prefetch(source + c * source_plane_ + pixel, count);
+    // Asked for at once, a row came no sooner than the tiles wanted it.
+    SlidingAsk ask_for_row(const float* source, int64_t pixel, int64_t count) const {
+        const int64_t lines = ceil_div(count, kVirtualLanes);
+        if (last_)
+            return {source + pixel * g_.reduced, kVirtualLanes * g_.reduced, kVirtualLanes, lines};
+        return {source + pixel, kVirtualLanes, source_plane_, lines};
     }
 
+    // Of pixels with channels side by side so many at a time as stay in L1 until all are read.
     void load_row(const float* source, int64_t pixel, int64_t count, float* to) const {
-        if (last_) {
-            k_.transpose(source + pixel * g_.reduced, g_.reduced, to, layout_.pitch, count,
-                         g_.reduced);
-        } else {
+        constexpr int64_t kPixels = 64;
+        if (!last_) {
             k_.narrow->strip_rows(
                 {source + pixel, source_plane_, 1, to, layout_.pitch, g_.reduced, 0, count, 0});
+            return;
+        }
+        for (int64_t i = 0; i < count; i += kPixels) {
+            k_.transpose(source + (pixel + i) * g_.reduced, g_.reduced, to + i, layout_.pitch,
+                         min_of(kPixels, count - i), g_.reduced);
         }
     }
 

@@ -20,11 +20,11 @@ constexpr int64_t kMostPartials = 8;
 // How the pixels are cut: whole images where they are small, rows of one image where they are large.
 struct Chunks {
     // channels: of a pixel of what a task copies.
-    Chunks(const Problem& p, int64_t channels) {
+    Chunks(const Problem& p, int64_t channels, int64_t most_pixels = kChunkPixels) {
         const int64_t total = (CheckedSize(max_of(1, p.batch)) * p.output_pixels).value();
         const int64_t fair = max_of(kFewestPixels, ceil_div(total, kWantedChunks));
         const int64_t pixels =
-            max_of(1, min_of(min_of(kChunkPixels, fair), kStripFloats / channels));
+            max_of(1, min_of(min_of(most_pixels, fair), kStripFloats / channels));
         if (p.output_pixels <= pixels) {
             rows = p.height.output;
             row_chunks = 1;

@@ -12,6 +12,7 @@ struct VecAvx2 {
     using Mask = __m256;
     static constexpr int kLanes = 8;
     static constexpr int kRegisters = 16;
+    static constexpr bool kFreeMasks = false;
 
     static __m256i first(int count) {
         return _mm256_cmpgt_epi32(_mm256_set1_epi32(count),

@@ -12,6 +12,7 @@ struct VecAvx512 {
     using Mask = __mmask16;
     static constexpr int kLanes = 16;
     static constexpr int kRegisters = 32;
+    static constexpr bool kFreeMasks = true;
 
     static __mmask16 first(int count) {
         return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << (count > 0 ? count : 0)) - 1);

@@ -12,6 +12,7 @@ struct VecNeon {
     using Mask = uint32x4_t;
     static constexpr int kLanes = 4;
     static constexpr int kRegisters = 32;
+    static constexpr bool kFreeMasks = false;
 
     static Reg zero() { return vdupq_n_f32(0.0f); }
     static Reg broadcast(const float* p) { return vld1q_dup_f32(p); }

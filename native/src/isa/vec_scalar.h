@@ -36,6 +36,8 @@ struct VecScalar {
     using Mask = bool;
     static constexpr int kLanes = 1;
     static constexpr int kRegisters = 16;
+    // Whether a load with a mask costs what a load does.
+    static constexpr bool kFreeMasks = false;
 
     static Reg zero() { return 0.0f; }
     static Reg broadcast(const float* p) { return *p; }

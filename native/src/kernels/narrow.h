@@ -39,6 +39,13 @@ struct StripPixelsArgs {
 };
 using StripPixels = void (*)(const StripPixelsArgs&);
 
+// Lines of the next row of the source to ask for while one is worked on: [line][channel].
+struct SlidingAsk {
+    const float* at;
+    ptrdiff_t line, channel;
+    int64_t lines;  // left; a call takes some of them
+};
+
 // What one row of the source adds to rows of the result, in whole vectors of pixels:
 //   out[i * out_row + j] += sum over s, c of
 //       weights[s][c][i] * source[s * source_tap + c * source_channel + j]
@@ -50,6 +57,7 @@ struct SlidingArgs {
     float* out;
     ptrdiff_t out_row;
     int64_t pixels;
+    SlidingAsk* ask;
 };
 using SlidingRows = void (*)(const SlidingArgs&);
 

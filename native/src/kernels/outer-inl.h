@@ -8,42 +8,62 @@
 
 namespace nconv {
 
-// Offsets take a register each: more rows with fewer vectors would put them on the stack.
+// Offsets take a register each: more rows with fewer vectors would put them on the stack. Scalar tiles are
+// small, as nobody waits for them.
 template <class V>
 struct OuterShape {
-    static constexpr int kVectors = V::kRegisters >= 32 ? 4 : 2;
-    static constexpr int rows(int vectors) { return vectors == kVectors ? 6 : 8; }
+    static constexpr int kVectors = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 4 : 2;
+    static constexpr int kFewestRows = 4;
+    static constexpr int rows(int vectors) {
+        return V::kLanes == 1 ? kFewestRows : vectors == kVectors ? 6 : 8;
+    }
 };
 
-template <class V, int kRows, int kVectors, bool kPartial>
+// kBias: the columns are summed too, by additions beside the multiply-adds. In a pass of its own this read
+// everything once more and took 8 to 20 % of the time. Tiles of kFewestRows may have fewer.
+template <class V, int kRows, int kVectors, bool kPartial, bool kBias>
 void outer_tile(const OuterTileArgs& t) {
+    using Reg = typename V::Reg;
+    constexpr bool kAnyRows = kRows == OuterShape<V>::kFewestRows;
     Accumulators<V, kRows, kVectors> acc;
+    Reg bias[kVectors];
     ptrdiff_t offset[kRows];
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
-        offset[i] = t.offsets[i];
+        offset[i] = t.offsets[kAnyRows && i >= t.rows ? 0 : i];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) acc.at[i][v] = V::zero();
     }
-    const ptrdiff_t a_x = t.a_x, b_x = t.b_x;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) bias[v] = V::zero();
+    const ptrdiff_t a_x = t.a_x, b_x = t.b_x, ahead = t.ahead;
     const int left = t.columns - (kVectors - 1) * V::kLanes;
+    const typename V::Mask last = V::range(0, left);
     for (int64_t z = 0; z < t.z; ++z) {
         for (int64_t y = 0; y < t.y; ++y) {
             const float* a = t.a + z * t.a_z + y * t.a_y;
             const float* row = t.b + z * t.b_z + y * t.b_y;
 #pragma GCC unroll 1
             for (int64_t x = t.x; x > 0; --x, a += a_x, row += b_x) {
-                typename V::Reg b[kVectors];
+                Reg b[kVectors];
+                if (ahead != 0) {
+                    __builtin_prefetch(row + ahead);
+                    if (t.ahead_all) {
+#pragma GCC unroll 4
+                        for (int v = 1; v < kVectors; ++v)
+                            __builtin_prefetch(row + ahead + v * V::kLanes);
+                    }
+                }
 #pragma GCC unroll 4
                 for (int v = 0; v < kVectors; ++v) {
-                    b[v] = kPartial && v == kVectors - 1
-                               ? V::load_partial(row + v * V::kLanes, left)
-                               : V::load(row + v * V::kLanes);
+                    b[v] = kPartial && v == kVectors - 1 ? V::load_where(last, row + v * V::kLanes)
+                                                         : V::load(row + v * V::kLanes);
                     V::pin(b[v]);
+                    if (kBias) bias[v] = V::add(bias[v], b[v]);
                 }
 #pragma GCC unroll 8
                 for (int i = 0; i < kRows; ++i) {
-                    const typename V::Reg broadcast = V::broadcast(a + offset[i]);
+                    const Reg broadcast = V::broadcast(a + offset[i]);
 #pragma GCC unroll 4
                     for (int v = 0; v < kVectors; ++v)
                         acc.at[i][v] = V::fma(broadcast, b[v], acc.at[i][v]);
@@ -51,15 +71,39 @@ void outer_tile(const OuterTileArgs& t) {
             }
         }
     }
+    // Masks that leave out what is there, where nothing is added to it: no second copy of the stores.
+    const typename V::Mask kept = V::range(0, t.add ? V::kLanes : 0);
+    const typename V::Mask kept_last = V::range(0, t.add ? left : 0);
+    // Partial stores that take more than a mask are in a loop of their own: they were half of a tile's code.
+    constexpr bool kLater = kPartial && !V::kFreeMasks;
+    Reg later[kLater ? kRows + 1 : 1];
+    const auto finish = [&](float* out, const Reg* sums, int row) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+            float* to = out + v * V::kLanes;
+            if (kLater && v == kVectors - 1) {
+                later[row] = sums[v];
+            } else if (kPartial && v == kVectors - 1) {
+                V::store_partial(to, V::add(V::load_where(kept_last, to), sums[v]), left);
+            } else {
+                V::store(to, V::add(V::load_where(kept, to), sums[v]));
+            }
+        }
+    };
     float* out = t.out;
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i, out += t.out_row) {
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-            typename V::Reg value = acc.at[i][v];
-            if (t.add) value = V::add(load_columns<V>(out, v, t.columns), value);
-            store_columns<V>(out, value, v, t.columns);
-        }
+        if (kAnyRows && i >= t.rows) break;
+        finish(out, acc.at[i], i);
+    }
+    if (kBias) finish(t.bias, bias, kRows);
+    if (!kLater) return;
+    constexpr int kLast = (kVectors - 1) * V::kLanes;
+#pragma GCC unroll 1
+    for (int i = 0; i < kRows + (kBias ? 1 : 0); ++i) {
+        if (kAnyRows && i >= t.rows && i < kRows) continue;
+        float* to = (i == kRows ? t.bias : t.out + i * t.out_row) + kLast;
+        V::store_partial(to, V::add(V::load_where(kept_last, to), later[i]), left);
     }
 }
 

@@ -10,7 +10,7 @@ namespace nconv {
 
 template <class V>
 struct SlidingShape {
-    static constexpr int kRows = V::kRegisters >= 32 ? 9 : 6;
+    static constexpr int kRows = V::kLanes == 1 ? 4 : V::kRegisters >= 32 ? 9 : 6;
     static constexpr int vectors(int rows) {
         const int fit = (V::kRegisters - 1) / (rows + 1);
         return fit < kMostVectors ? fit : kMostVectors;
@@ -32,10 +32,20 @@ void sliding_tile(const SlidingArgs& t, int64_t pixel) {
     const ptrdiff_t source_channel = t.source_channel;
     const float *weights = t.weights, *column = t.source + pixel;
     for (int64_t tap = t.taps; tap > 0; --tap, column += t.source_tap) {
-        const float* source = column;
+        const float *source = column, *ask = t.ask->at;
+        // Not into L1, which the row at work fills.
+        const ptrdiff_t ask_channel = t.ask->lines > 0 ? t.ask->channel : 0;
+        if (ask_channel != 0) {
+            t.ask->at += t.ask->line;
+            --t.ask->lines;
+        }
 #pragma GCC unroll 1
         for (int64_t c = t.channels; c > 0; --c, source += source_channel, weights += kRows) {
             typename V::Reg b[kVectors];
+            if (ask_channel != 0) {
+                __builtin_prefetch(ask, 0, 2);
+                ask += ask_channel;
+            }
 #pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) {
                 b[v] = V::load(source + v * V::kLanes);

@@ -8,20 +8,22 @@
 
 namespace nconv {
 
-// Two multiply-adds a cycle of latency 4 need eight accumulators; more than that save loads.
+// Two multiply-adds a cycle of latency 4 need eight accumulators; more than that save loads. Scalar tiles are
+// small, as nobody waits for them.
 template <class V>
 struct StripShape {
-    static constexpr int kChannelVectors = V::kRegisters >= 32 ? 4 : 2;
+    static constexpr int kChannelVectors = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 4 : 2;
     static constexpr int pixels(int vectors) {
+        if (V::kLanes == 1) return 4;
         constexpr int kPixels32[] = {14, 12, 8, 6}, kPixels16[] = {12, 6};
         return V::kRegisters >= 32 ? kPixels32[vectors - 1] : kPixels16[vectors - 1];
     }
-    static constexpr int kPixelRows = V::kRegisters >= 32 ? 8 : 6;
+    static constexpr int kPixelRows = V::kLanes == 1 ? 4 : V::kRegisters >= 32 ? 8 : 6;
     static constexpr int pixel_vectors(int rows) {
         const int fit = (V::kRegisters - 1) / (rows + 1);
         return fit < kMostPixelVectors ? fit : kMostPixelVectors;
     }
-    static constexpr int kMostPixelVectors = 8;
+    static constexpr int kMostPixelVectors = V::kLanes == 1 ? 1 : 8;
 };
 
 // Inlined by force: a call would send the accumulators through memory.
@@ -35,13 +37,21 @@ template <class V, int kRows, int kVectors>
         for (int v = 0; v < kVectors - 1; ++v) V::store(out + v * V::kLanes, acc.at[i][v]);
     }
     out -= kRows * out_row - (kVectors - 1) * V::kLanes;
-    if (left == V::kLanes) {
-#pragma GCC unroll 14
-        for (int i = 0; i < kRows; ++i, out += out_row) V::store(out, acc.at[i][kVectors - 1]);
-    } else {
+    if (V::kFreeMasks) {
 #pragma GCC unroll 14
         for (int i = 0; i < kRows; ++i, out += out_row)
             V::store_partial(out, acc.at[i][kVectors - 1], left);
+    } else if (left == V::kLanes) {
+#pragma GCC unroll 14
+        for (int i = 0; i < kRows; ++i, out += out_row) V::store(out, acc.at[i][kVectors - 1]);
+    } else {
+        // By way of memory in a loop: a copy of a partial store for each row was half of a tile's code.
+        float rows[kRows * V::kLanes];
+#pragma GCC unroll 14
+        for (int i = 0; i < kRows; ++i) V::store(rows + i * V::kLanes, acc.at[i][kVectors - 1]);
+#pragma GCC unroll 1
+        for (int i = 0; i < kRows; ++i, out += out_row)
+            V::store_partial(out, V::load(rows + i * V::kLanes), left);
     }
 }
 
