@@ -61,6 +61,11 @@ CheckedSize depthwise_strips_workspace(const Context&, const Gather&);
 void depthwise_gather_pixels(const DepthwiseCall&, const Execution&);
 CheckedSize depthwise_pixels_workspace(const Context&, const Gather&);
 
+// Weight gradients with the elements of a row in lanes; with channels in lanes.
+bool has_pixel_weights(const Problem&);
+WorkspaceSize depthwise_pixel_weights_workspace(const Problem&);
+void depthwise_pixel_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
+                             const Execution&);
 WorkspaceSize depthwise_weights_workspace(const Context&);
 void depthwise_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                                 const Execution&);

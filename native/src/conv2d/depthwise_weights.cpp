@@ -22,10 +22,7 @@ struct AxisTaps {
     int count = 0;
 };
 
-bool has_channels_in_lanes(const Problem& p) {
-    constexpr int64_t kFewest = kChannelBlock / 2;
-    return p.channels_last() ? p.input_channels > 1 : p.input_channels >= kFewest;
-}
+bool has_channels_in_lanes(const Problem& p) { return !has_pixel_weights(p); }
 
 // Everything about both axes that does not change from row to row, worked out once per call: a 3 x 3 row of
 // 28 pixels is 18 vector multiply-adds on AVX-512, less than a few integer divisions.
@@ -155,7 +152,7 @@ void add_row_by_taps(const Context& context, const Rows& rows, const Part& part,
                 args.channels = static_cast<int>(min_of(vector, part.channels - c));
                 args.sums = part.sums + (r * p.width.kernel + run.first_tap) * part.sums_tap + c;
                 args.sums_tap = part.sums_tap;
-                (in_lanes ? k.depthwise_weights->channels : k.depthwise_weights->pixels)(args);
+                k.depthwise_weights->channels(args);
             }
         }
     }
@@ -314,6 +311,7 @@ void add_strips(const Context& context, const Rows& rows, const float* input, co
 
 WorkspaceSize depthwise_weights_workspace(const Context& context) {
     const Problem& p = context.problem;
+    if (has_pixel_weights(p)) return depthwise_pixel_weights_workspace(p);
     WorkspaceSize size;
     size.shared = derived_bytes(p);
     const int64_t channels = max_of(kChannelBlock, most_channels(context));
@@ -331,6 +329,7 @@ WorkspaceSize depthwise_weights_workspace(const Context& context) {
 void depthwise_backward_weights(const Context& context, const BackwardWeightsCall& call,
                                 const Workspace& workspace, const Execution& execution) {
     const Problem& p = context.problem;
+    if (has_pixel_weights(p)) return depthwise_pixel_weights(context, call, workspace, execution);
     const KernelSet& k = *context.kernels;
     const bool in_lanes = has_channels_in_lanes(p);
     const int64_t block = task_channels(context, execution);

@@ -52,6 +52,7 @@ struct VecAvx2 {
         return _mm256_maskload_ps(p, _mm256_castps_si256(m));
     }
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return select(m, fma(a, b, c), c); }
+    static constexpr bool kFreeMasks = false;
     static constexpr bool kConcat = false;
     static void interleave(Reg& a, Reg& b) {
         const Reg low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);

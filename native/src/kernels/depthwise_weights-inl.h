@@ -5,12 +5,6 @@
 
 namespace nconv {
 
-template <class V, bool kDense>
-typename V::Reg load_pixels(const float* p, ptrdiff_t step, int count) {
-    if (!kDense) return V::load_strided(p, step, count);
-    return count >= V::kLanes ? V::load(p) : V::load_partial(p, count);
-}
-
 template <class V, int kTaps>
 void depthwise_weights_channels_taps(const DepthwiseWeightsArgs& t, int first) {
     using Reg = typename V::Reg;
@@ -231,43 +225,6 @@ template <class V, int kTaps, int kStep>
 constexpr DepthwiseWeightsRow depthwise_weights_rows() {
     return {kTaps, kStep, DepthwiseWeightsTile<V, kTaps>::kAlikePixels > 0,
             depthwise_weights_row<V, kTaps, kStep>};
-}
-
-// Pixel i of the run goes to virtual lane i mod kVirtualLanes.
-template <class V, bool kDense>
-void depthwise_weights_pixels_row(const DepthwiseWeightsArgs& t) {
-    using Reg = typename V::Reg;
-    constexpr int kVectors = kVirtualLanes / V::kLanes;
-    for (int k = 0; k < t.tap_count; ++k) {
-        float* sums = t.sums + k * t.sums_tap;
-        Reg acc[kVectors];
-#pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) acc[v] = V::load(sums + v * V::kLanes);
-        for (int64_t i = 0; i < t.pixels; i += kVirtualLanes) {
-#pragma GCC unroll 16
-            for (int v = 0; v < kVectors; ++v) {
-                const int64_t left = t.pixels - i - v * V::kLanes;
-                if (left <= 0) break;
-                const int count = static_cast<int>(left < V::kLanes ? left : V::kLanes);
-                const int64_t at = i + v * V::kLanes;
-                const Reg g = load_pixels<V, true>(t.grad + at, 1, count);
-                const Reg x = load_pixels<V, kDense>(t.taps[k].source + at * t.source_step,
-                                                     t.source_step, count);
-                acc[v] = V::fma(g, x, acc[v]);
-            }
-        }
-#pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) V::store(sums + v * V::kLanes, acc[v]);
-    }
-}
-
-template <class V>
-void depthwise_weights_pixels(const DepthwiseWeightsArgs& t) {
-    if (t.source_step == 1) {
-        depthwise_weights_pixels_row<V, true>(t);
-    } else {
-        depthwise_weights_pixels_row<V, false>(t);
-    }
 }
 
 }  // namespace nconv

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "kernels/limits.h"
+#include "kernels/pixels.h"
 
 namespace nconv {
 
@@ -66,8 +67,33 @@ struct DepthwiseWeightsRow {
 };
 constexpr int kDepthwiseWeightsRows = 5;
 
+// Weight gradients with the elements of a row in lanes: in step t row k of the kernel meets row t - k of
+// grad_output, where there is such, and a row of the source,
+//   source[t * source_step + columns[s].offset + e] * grad[(t - k) * grad_step + e],
+// for elements e of first .. end-1, of tap s only those in columns[s].first .. end-1. Element e goes to
+// sums[k * sums_row + s * period + (e - first) % period], columns of a vector one after the other.
+struct DepthwiseWeightsPixelsArgs {
+    const float* source;
+    ptrdiff_t source_step;
+    int64_t first_step, end_step;  // whose source row is inside
+    const float* grad;
+    ptrdiff_t grad_step;
+    int64_t grad_rows;
+    const DepthwiseColumn* columns;
+    int64_t first, end;
+    int64_t period;  // kVirtualLanes for each channel
+    int rows, taps;
+    float* sums;
+    ptrdiff_t sums_row;
+    float* bias;        // the sums of grad alone
+    int64_t bias_rows;  // grad_rows, or 0: not wanted
+};
+
 struct DepthwiseWeightsKernels {
-    DepthwiseWeightsKernel channels, pixels;
+    DepthwiseWeightsKernel channels;
+    void (*pixels)(const DepthwiseWeightsPixelsArgs&);
+    // to[i] = the sum of from[i * kVirtualLanes ..] by a fixed tree; the last whole vector of sums is read.
+    void (*sum_lanes)(const float* from, int64_t count, float* to);
     DepthwiseWeightsRow rows[kDepthwiseWeightsRows];
 };
 

@@ -1,0 +1,270 @@
+// Weight gradients of depthwise convolution with the elements of a row in lanes: pixels of a plane, or of
+// interleaved channels. Lane i of a channel's sums holds the pixels whose column is i modulo kVirtualLanes,
+// whatever the layout and the vector length.
+#include <string.h>
+
+#include "conv2d/depthwise.h"
+#include "conv2d/derivative.h"
+
+namespace nconv {
+namespace {
+
+// Rows of grad_output that tiles walk down at once.
+constexpr int64_t kBandRows = 48;
+// Partial sums that may run side by side where there are few planes.
+constexpr int64_t kFewPlanes = 16, kMostParts = 64;
+// What the tiles of a kernel read one after the other stays in L2.
+constexpr int64_t kBlockFloats = 128 * 1024;
+constexpr int64_t kPlanesTogether = 8;
+
+// How the sums are cut. All of it follows from the shape.
+struct Cut {
+    explicit Cut(const Problem& p)
+        : channels(p.channels_last() ? p.input_channels : 1),
+          planes(p.input_channels / channels),
+          sums(p.kernel_taps + 1),
+          period(kVirtualLanes * channels),
+          reach((p.height.kernel - 1) * p.height.dilation + 1),
+          splits(p.width.stride > 1) {
+        const int64_t rows = p.height.output;
+        band = min_of(rows, kBandRows);
+        if (splits) {
+            pitch = round_up(ceil_div(p.width.input, p.width.stride) * channels, kVirtualLanes);
+            const int64_t fit = kBlockFloats / (pitch * p.width.stride) - reach;
+            band = max_of(1, min_of(band, fit / p.height.stride));
+        }
+        together = min_of(planes, kPlanesTogether);
+        parts = planes >= kFewPlanes ? 1 : min_of(kMostParts, ceil_div(rows, kBandRows));
+        const int64_t read = (band - 1) * p.height.stride + reach + band;
+        block = max_of(1, kBlockFloats / (read * period)) * period;
+    }
+
+    int64_t strip_rows(const Problem& p) const {
+        return splits ? min_of(p.height.input, (band - 1) * p.height.stride + reach) : 0;
+    }
+
+    int64_t channels, planes;  // channels side by side, and planes of such
+    int64_t sums;              // of a channel: the taps and the bias
+    int64_t period;
+    int64_t reach;
+    bool splits;  // rows of the input into every stride-th pixel
+    int64_t pitch = 0;
+    int64_t band, parts, block;
+    int64_t together;  // planes of a task at most
+};
+
+class PixelsWeights {
+public:
+    PixelsWeights(const Context& context, const BackwardWeightsCall& call, const Workspace& workspace)
+        : context_(context), p_(context.problem), call_(call), workspace_(workspace), cut_(p_) {
+        const Window x(p_.width, NCONV_PASS_FORWARD);
+        const int64_t step = p_.width.stride, channels = cut_.channels;
+        for (int64_t s = 0; s < p_.width.kernel; ++s) {
+            const int64_t offset = x.tap(0, s).offset;
+            const int64_t rest = (offset % step + step) % step;
+            columns_[s].offset = rest * cut_.pitch + (offset - rest) / step * channels;
+            const auto inside = [&](int64_t from) {
+                return min_of(p_.width.output, ceil_div(max_of(0, from - offset), step)) * channels;
+            };
+            columns_[s].first = inside(0);
+            columns_[s].end = inside(p_.width.input);
+        }
+        row_period_ = p_.height.stride / gcd(p_.height.stride, p_.height.dilation);
+        row_step_ = row_period_ * p_.height.dilation / p_.height.stride;
+    }
+
+    void run(const float* input, const float* grad, bool overwrite, float* partials,
+             const Execution& execution) const {
+        const int64_t together =
+            max_of(1, min_of(cut_.together, cut_.planes / (4 * execution.threads)));
+        const int64_t blocks = ceil_div(cut_.planes, together);
+        parallel_for(execution, blocks * cut_.parts, [&](int64_t task, int slot) {
+            const int64_t part = task % cut_.parts, first = task / cut_.parts * together;
+            const int64_t end = min_of(cut_.planes, first + together);
+            const int64_t chains = cut_.sums * cut_.period;
+            float* sums = reinterpret_cast<float*>(workspace_.slot(slot));
+            float* other = sums + cut_.together * chains + kVirtualLanes * kVirtualLanes;
+            memset(sums, 0, static_cast<size_t>((end - first) * chains) * sizeof(float));
+            for (int64_t plane = first; plane < end; ++plane) {
+                add_part(input + plane * p_.input_pixels * cut_.channels,
+                         grad + plane * p_.output_pixels * cut_.channels, part,
+                         sums + (plane - first) * chains, other);
+            }
+            const int64_t channel = first * cut_.channels;
+            const int64_t count = (end - first) * cut_.channels;
+            float* to = cut_.parts > 1 ? partials + (part * p_.input_channels + channel) * cut_.sums
+                                       : other + chains;
+            reduce(sums, count, other, to);
+            if (cut_.parts == 1) finish(to, channel, count, overwrite);
+        });
+        if (cut_.parts > 1) finish(partials, 0, p_.input_channels, overwrite);
+    }
+
+private:
+    // A part of the rows of a plane, band by band.
+    void add_part(const float* input, const float* grad, int64_t part, float* sums,
+                  float* strip) const {
+        const int64_t rows = p_.height.output;
+        const int64_t end = even_start(rows, cut_.parts, part + 1);
+        int64_t first = even_start(rows, cut_.parts, part);
+        const int64_t bands = ceil_div(end - first, cut_.band);
+        for (int64_t i = 0; i < bands; ++i) {
+            const int64_t count = ceil_div(end - first, bands - i);
+            add_band(input, grad, first, count, sums, strip);
+            first += count;
+        }
+    }
+
+    void add_band(const float* input, const float* grad, int64_t first, int64_t rows, float* sums,
+                  float* strip) const {
+        const Axis& y = p_.height;
+        const int64_t grad_row = p_.width.output * cut_.channels;
+        int64_t source_row = p_.width.input * cut_.channels;
+        const float* source = input;
+        if (cut_.splits) {
+            const int64_t low = max_of(0, first * y.stride - y.pad_before);
+            const int64_t high =
+                min_of(y.input, (first + rows - 1) * y.stride - y.pad_before + cut_.reach);
+            split(input + low * source_row, high - low, strip);
+            source_row = p_.width.stride * cut_.pitch;
+            source = strip - low * source_row;
+        }
+        const int64_t block = cut_.block;
+        for (int64_t e = 0; e < grad_row; e += block) {
+            DepthwiseWeightsPixelsArgs args = {};
+            args.grad = grad + first * grad_row;
+            args.columns = columns_;
+            args.first = e;
+            args.end = min_of(grad_row, e + block);
+            args.period = cut_.period;
+            args.taps = static_cast<int>(p_.width.kernel);
+            args.sums_row = row_period_ * p_.width.kernel * cut_.period;
+            args.bias = sums + p_.kernel_taps * cut_.period;
+            add_block(args, source, source_row, first, rows, sums);
+        }
+    }
+
+    // Rows of the kernel row_period_ apart share source rows, and meet rows of grad row_step_ apart: such
+    // are walked down together.
+    void add_block(DepthwiseWeightsPixelsArgs& args, const float* source, int64_t source_row,
+                   int64_t first, int64_t rows, float* sums) const {
+        const Axis& y = p_.height;
+        const int64_t grad_row = p_.width.output * cut_.channels;
+        const float* grad = args.grad;
+        args.grad_step = row_step_ * grad_row;
+        args.source_step = row_step_ * y.stride * source_row;
+        for (int64_t r = 0; r < min_of(row_period_, y.kernel); ++r) {
+            args.rows = static_cast<int>(ceil_div(y.kernel - r, row_period_));
+            args.sums = sums + r * p_.width.kernel * cut_.period;
+            for (int64_t b = 0; b < min_of(row_step_, rows); ++b) {
+                const int64_t at = (first + b) * y.stride + r * y.dilation - y.pad_before;
+                const int64_t step = row_step_ * y.stride;
+                args.source = source + at * source_row;
+                args.first_step = ceil_div(max_of(0, -at), step);
+                args.end_step = ceil_div(max_of(0, y.input - at), step);
+                args.grad = grad + b * grad_row;
+                args.grad_rows = ceil_div(rows - b, row_step_);
+                args.bias_rows = r == 0 ? args.grad_rows : 0;
+                context_.kernels->depthwise_weights->pixels(args);
+            }
+        }
+    }
+
+    // strip[row][i][j] = pixel j * stride + i of the row.
+    void split(const float* input, int64_t rows, float* strip) const {
+        const int64_t width = p_.width.input, step = p_.width.stride, channels = cut_.channels;
+        if (channels == 1) {
+            context_.kernels->split_columns(input, width, rows, width, static_cast<int>(step),
+                                            strip, cut_.pitch);
+            return;
+        }
+        for (int64_t row = 0; row < rows; ++row, strip += step * cut_.pitch) {
+            for (int64_t at = 0; at < width; ++at, input += channels) {
+                float* to = strip + at % step * cut_.pitch + at / step * channels;
+                for (int64_t c = 0; c < channels; ++c) to[c] = input[c];
+            }
+        }
+    }
+
+    // Sums of `count` channels, [channel][tap], from their chains.
+    void reduce(float* sums, int64_t count, float* other, float* to) const {
+        const int64_t lanes = kVirtualLanes, channels = cut_.channels;
+        if (channels > 1) {
+            for (int64_t i = 0; i < cut_.sums; ++i) {
+                context_.kernels->transpose(sums + i * cut_.period, channels, other + i * lanes,
+                                            cut_.sums * lanes, lanes, channels);
+            }
+        }
+        context_.kernels->depthwise_weights->sum_lanes(channels > 1 ? other : sums,
+                                                       count * cut_.sums, to);
+    }
+
+    // The parts in order, to where they go.
+    void finish(const float* sums, int64_t first, int64_t count, bool overwrite) const {
+        const int64_t part = p_.input_channels * cut_.sums;
+        for (int64_t c = 0; c < count; ++c, sums += cut_.sums) {
+            for (int64_t tap = 0; tap < cut_.sums; ++tap) {
+                float sum = sums[tap];
+                for (int64_t i = 1; i < cut_.parts; ++i) sum += sums[i * part + tap];
+                const bool bias = tap == p_.kernel_taps;
+                if (bias && call_.grad_bias == nullptr) continue;
+                float* to = bias ? call_.grad_bias + first + c
+                                 : call_.grad_weights + (first + c) * p_.kernel_taps + tap;
+                *to = overwrite ? sum : *to + sum;
+            }
+        }
+    }
+
+    const Context& context_;
+    const Problem& p_;
+    const BackwardWeightsCall& call_;
+    const Workspace& workspace_;
+    const Cut cut_;
+    DepthwiseColumn columns_[kMaxKernel];
+    int64_t row_period_, row_step_;
+};
+
+}  // namespace
+
+bool has_pixel_weights(const Problem& p) {
+    constexpr int64_t kFewest = kVirtualLanes / 2;
+    if (p.channels_last()) return p.input_channels < kVirtualLanes;
+    return p.input_channels < kFewest || p.width.output >= kVirtualLanes;
+}
+
+WorkspaceSize depthwise_pixel_weights_workspace(const Problem& p) {
+    const Cut cut(p);
+    WorkspaceSize size;
+    size.shared = derived_bytes(p);
+    if (cut.parts > 1) {
+        size.shared = size.shared + CheckedSize(cut.parts) * p.input_channels * cut.sums *
+                                        int64_t{sizeof(float)};
+    }
+    const CheckedSize chains = CheckedSize(cut.sums) * cut.period;
+    const CheckedSize strip = CheckedSize(cut.strip_rows(p)) * p.width.stride * cut.pitch;
+    size.per_thread = (chains * (cut.together + 2) + kVirtualLanes * kVirtualLanes * 2 + strip) *
+                      int64_t{sizeof(float)};
+    return size;
+}
+
+void depthwise_pixel_weights(const Context& context, const BackwardWeightsCall& call,
+                             const Workspace& workspace, const Execution& execution) {
+    const Problem& p = context.problem;
+    const PixelsWeights weights(context, call, workspace);
+    // Image by image, each added to the result: sums stay short and the derived gradient one image long.
+    for (int64_t n = 0; n < p.batch; ++n) {
+        const float* grad = call.grad_output + n * p.output_image;
+        float* derived = workspace.shared_floats();
+        float* partials = derived;
+        if (call.output != nullptr) {
+            derive_gradient(context, grad, call.output + n * p.output_image, derived,
+                            p.output_image, execution);
+            grad = derived;
+        }
+        if (!p.linear()) partials += derived_bytes(p).value() / int64_t{sizeof(float)};
+        weights.run(call.input + n * p.input_image, grad, n == 0 && !call.accumulate, partials,
+                    execution);
+    }
+}
+
+}  // namespace nconv

@@ -1,0 +1,217 @@
+// Weight gradients of depthwise convolution with the elements of a row in lanes. A tile of sums, rows
+// of the kernel by taps of each, stays in registers while it walks down a column of vectors: the source's
+// vector of a step is loaded once per tap, grad_output's once for all rows of the tile.
+#pragma once
+
+#include "kernels/depthwise_weights.h"
+
+namespace nconv {
+
+template <class V>
+struct DepthwiseWeightsTiles {
+    static constexpr int kRows = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 4 : 3;
+    static constexpr int kTaps = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 6 : 5;
+    static constexpr int taps(int rows) {
+        const int fit = (V::kRegisters - 2 - rows) / rows;
+        return fit < kTaps ? fit : kTaps;
+    }
+};
+
+template <class V>
+typename V::Mask elements_between(int64_t begin, int64_t end) {
+    const auto lane = [](int64_t i) {
+        return static_cast<int>(i < 0 ? 0 : i < V::kLanes ? i : V::kLanes);
+    };
+    return V::range(lane(begin), lane(end));
+}
+
+template <class V, bool kMasked>
+typename V::Reg load_elements(typename V::Mask mask, const float* p) {
+    if constexpr (kMasked) return V::load_where(mask, p);
+    return V::load(p);
+}
+
+template <class V, bool kMasked>
+typename V::Reg fma_elements(typename V::Mask mask, typename V::Reg a, typename V::Reg b,
+                             typename V::Reg c) {
+    if constexpr (kMasked) return V::fma_where(mask, a, b, c);
+    return V::fma(a, b, c);
+}
+
+// The sums of a tile whose first row and tap are the first of t.
+template <class V, int kRows, int kTaps>
+struct DepthwiseWeightsWalk {
+    using Reg = typename V::Reg;
+    Reg acc[kRows][kTaps];
+    Reg bias;
+
+    template <bool kMasked>
+    __attribute__((always_inline)) void column(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
+        typename V::Mask in[kTaps], all = elements_between<V>(0, t.end - e);
+        ptrdiff_t at[kTaps];
+#pragma GCC unroll 8
+        for (int s = 0; s < kTaps; ++s) {
+            at[s] = t.columns[s].offset;
+            in[s] = elements_between<V>(t.columns[s].first - e, t.columns[s].end - e);
+        }
+        const ptrdiff_t source_step = t.source_step, grad_step = t.grad_step;
+        const int64_t rows = t.grad_rows, last = t.end_step < rows + kRows - 1 ? t.end_step : rows + kRows - 1;
+        const int64_t ahead = 2 * t.period;
+        const float* g = t.grad + e;
+        int64_t step = 0;
+        for (; step < t.first_step && step < t.bias_rows; ++step)
+            bias = V::add(bias, load_elements<V, kMasked>(all, g + step * grad_step));
+        step = t.first_step;
+        const float* x = t.source + step * source_step + e;
+        g += step * grad_step;
+        while (step < last) {
+            if (step >= kRows - 1 && step < rows) {
+                Reg grad[kRows];
+#pragma GCC unroll 8
+                for (int k = 1; k < kRows; ++k)
+                    grad[k - 1] = load_elements<V, kMasked>(all, g - k * grad_step);
+                const int64_t whole = last < rows ? last : rows;
+#pragma GCC unroll 1
+                for (; step < whole; ++step, x += source_step, g += grad_step) {
+#pragma GCC unroll 8
+                    for (int k = kRows - 1; k > 0; --k) grad[k] = grad[k - 1];
+                    grad[0] = load_elements<V, kMasked>(all, g);
+                    bias = V::add(bias, grad[0]);
+                    __builtin_prefetch(g + ahead);
+                    __builtin_prefetch(x + ahead);
+#pragma GCC unroll 8
+                    for (int s = 0; s < kTaps; ++s) {
+                        Reg source = load_elements<V, kMasked>(in[s], x + at[s]);
+                        V::pin(source);
+#pragma GCC unroll 8
+                        for (int k = 0; k < kRows; ++k)
+                            acc[k][s] = fma_elements<V, kMasked>(in[s], grad[k], source, acc[k][s]);
+                    }
+                }
+            } else {
+#pragma GCC unroll 8
+                for (int k = 0; k < kRows; ++k) {
+                    if (step < k || step - k >= rows) continue;
+                    const Reg grad = load_elements<V, kMasked>(all, g - k * grad_step);
+                    if (k == 0) bias = V::add(bias, grad);
+#pragma GCC unroll 8
+                    for (int s = 0; s < kTaps; ++s) {
+                        acc[k][s] = fma_elements<V, kMasked>(
+                            in[s], grad, load_elements<V, kMasked>(in[s], x + at[s]), acc[k][s]);
+                    }
+                }
+                ++step;
+                x += source_step;
+                g += grad_step;
+            }
+        }
+        for (; step < t.bias_rows; ++step, g += grad_step)
+            bias = V::add(bias, load_elements<V, kMasked>(all, g));
+    }
+};
+
+template <class V, int kTaps>
+bool all_inside(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
+    bool inside = e + V::kLanes <= t.end;
+    for (int s = 0; s < kTaps; ++s)
+        inside = inside && t.columns[s].first <= e && e + V::kLanes <= t.columns[s].end;
+    return inside;
+}
+
+template <class V, int kRows, int kTaps>
+void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
+    const DepthwiseWeightsPixelsArgs t = args;
+    DepthwiseWeightsWalk<V, kRows, kTaps> walk;
+    for (int64_t lane = 0; lane < t.period && t.first + lane < t.end; lane += V::kLanes) {
+        float* sums = t.sums + lane;
+#pragma GCC unroll 8
+        for (int k = 0; k < kRows; ++k) {
+#pragma GCC unroll 8
+            for (int s = 0; s < kTaps; ++s)
+                walk.acc[k][s] = V::load(sums + k * t.sums_row + s * t.period);
+        }
+        walk.bias = V::load(t.bias + lane);
+        for (int64_t e = t.first + lane; e < t.end; e += t.period) {
+            if constexpr (!V::kFreeMasks) {
+                if (all_inside<V, kTaps>(t, e)) {
+                    walk.template column<false>(t, e);
+                    continue;
+                }
+            }
+            walk.template column<true>(t, e);
+        }
+#pragma GCC unroll 8
+        for (int k = 0; k < kRows; ++k) {
+#pragma GCC unroll 8
+            for (int s = 0; s < kTaps; ++s)
+                V::store(sums + k * t.sums_row + s * t.period, walk.acc[k][s]);
+        }
+        if (t.bias_rows > 0) V::store(t.bias + lane, walk.bias);
+    }
+}
+
+template <class V, int kRows, int kTaps>
+void depthwise_weights_walk_any(const DepthwiseWeightsPixelsArgs& t) {
+    using Tiles = DepthwiseWeightsTiles<V>;
+    if (t.rows < kRows) {
+        if constexpr (kRows > 1)
+            depthwise_weights_walk_any<V, kRows - 1, Tiles::taps(kRows - 1)>(t);
+    } else if (t.taps < kTaps) {
+        if constexpr (kTaps > 1) depthwise_weights_walk_any<V, kRows, kTaps - 1>(t);
+    } else {
+        depthwise_weights_walk<V, kRows, kTaps>(t);
+    }
+}
+
+// Cuts the kernel into near-equal tiles.
+template <class V>
+void depthwise_weights_pixels(const DepthwiseWeightsPixelsArgs& args) {
+    using Tiles = DepthwiseWeightsTiles<V>;
+    const int row_parts = (args.rows + Tiles::kRows - 1) / Tiles::kRows;
+    for (int row = 0, i = 0; i < row_parts; ++i) {
+        DepthwiseWeightsPixelsArgs t = args;
+        t.rows = (args.rows - row + row_parts - i - 1) / (row_parts - i);
+        t.source += row * args.source_step;
+        t.first_step = args.first_step > row ? args.first_step - row : 0;
+        t.end_step -= row;
+        const int most = Tiles::taps(t.rows), tap_parts = (args.taps + most - 1) / most;
+        for (int tap = 0, j = 0; j < tap_parts; ++j) {
+            t.taps = (args.taps - tap + tap_parts - j - 1) / (tap_parts - j);
+            t.columns = args.columns + tap;
+            t.sums = args.sums + row * args.sums_row + tap * args.period;
+            t.bias_rows = row == 0 && tap == 0 ? args.bias_rows : 0;
+            depthwise_weights_walk_any<V, Tiles::kRows, Tiles::taps(Tiles::kRows)>(t);
+            tap += t.taps;
+        }
+        row += t.rows;
+    }
+}
+
+template <class V>
+typename V::Reg add_pairs(typename V::Reg a, typename V::Reg b) {
+    V::deinterleave(a, b);
+    return V::add(a, b);
+}
+
+// Lane i of the result is the sum of kVirtualLanes values of row i, neighbours first, then pairs of such.
+template <class V, int kVectors>
+__attribute__((always_inline)) inline typename V::Reg sum_lanes(const float* from) {
+    if constexpr (kVectors == 1) {
+        return V::load(from);
+    } else {
+        constexpr int kHalf = kVectors / 2;
+        return add_pairs<V>(sum_lanes<V, kHalf>(from),
+                            sum_lanes<V, kHalf>(from + kHalf * V::kLanes));
+    }
+}
+
+template <class V>
+void depthwise_weights_sums(const float* from, int64_t count, float* to) {
+    for (int64_t i = 0; i < count; i += V::kLanes) {
+        const int64_t left = count - i;
+        V::store_partial(to + i, sum_lanes<V, kVirtualLanes>(from + i * kVirtualLanes),
+                         static_cast<int>(left < V::kLanes ? left : V::kLanes));
+    }
+}
+
+}  // namespace nconv
