@@ -85,10 +85,12 @@ public:
             float* sums = reinterpret_cast<float*>(workspace_.slot(slot));
             float* other = sums + cut_.together * chains + kVirtualLanes * kVirtualLanes;
             memset(sums, 0, static_cast<size_t>((end - first) * chains) * sizeof(float));
-            for (int64_t plane = first; plane < end; ++plane) {
-                add_part(input + plane * p_.input_pixels * cut_.channels,
-                         grad + plane * p_.output_pixels * cut_.channels, part,
-                         sums + (plane - first) * chains, other);
+            const int64_t at_once = cut_.splits ? 1 : end - first;
+            for (int64_t plane = first; plane < end; plane += at_once) {
+                add_part({input + plane * p_.input_pixels * cut_.channels,
+                          grad + plane * p_.output_pixels * cut_.channels,
+                          sums + (plane - first) * chains, other, at_once},
+                         part);
             }
             const int64_t channel = first * cut_.channels;
             const int64_t count = (end - first) * cut_.channels;
@@ -101,68 +103,73 @@ public:
     }
 
 private:
-    // A part of the rows of a plane, band by band.
-    void add_part(const float* input, const float* grad, int64_t part, float* sums,
-                  float* strip) const {
+    struct Planes {
+        const float* input;
+        const float* grad;
+        float* sums;
+        float* strip;
+        int64_t count;
+    };
+
+    // A part of the rows, band by band.
+    void add_part(const Planes& planes, int64_t part) const {
         const int64_t rows = p_.height.output;
-        const int64_t end = even_start(rows, cut_.parts, part + 1);
         int64_t first = even_start(rows, cut_.parts, part);
-        const int64_t bands = ceil_div(end - first, cut_.band);
-        for (int64_t i = 0; i < bands; ++i) {
-            const int64_t count = ceil_div(end - first, bands - i);
-            add_band(input, grad, first, count, sums, strip);
+        const int64_t end = even_start(rows, cut_.parts, part + 1);
+        for (int64_t bands = ceil_div(end - first, cut_.band); bands > 0; --bands) {
+            const int64_t count = ceil_div(end - first, bands);
+            add_band(planes, first, count);
             first += count;
         }
     }
 
-    void add_band(const float* input, const float* grad, int64_t first, int64_t rows, float* sums,
-                  float* strip) const {
+    void add_band(const Planes& planes, int64_t first, int64_t rows) const {
         const Axis& y = p_.height;
         const int64_t grad_row = p_.width.output * cut_.channels;
         int64_t source_row = p_.width.input * cut_.channels;
-        const float* source = input;
+        const float* source = planes.input;
         if (cut_.splits) {
             const int64_t low = max_of(0, first * y.stride - y.pad_before);
             const int64_t high =
                 min_of(y.input, (first + rows - 1) * y.stride - y.pad_before + cut_.reach);
-            split(input + low * source_row, high - low, strip);
+            split(source + low * source_row, high - low, planes.strip);
             source_row = p_.width.stride * cut_.pitch;
-            source = strip - low * source_row;
+            source = planes.strip - low * source_row;
         }
-        const int64_t block = cut_.block;
-        for (int64_t e = 0; e < grad_row; e += block) {
-            DepthwiseWeightsPixelsArgs args = {};
-            args.grad = grad + first * grad_row;
-            args.columns = columns_;
+        DepthwiseWeightsPixelsArgs args = {};
+        args.columns = columns_;
+        args.period = cut_.period;
+        args.taps = static_cast<int>(p_.width.kernel);
+        args.sums_row = row_period_ * p_.width.kernel * cut_.period;
+        args.bias = planes.sums + p_.kernel_taps * cut_.period;
+        args.planes = planes.count;
+        args.source_plane = p_.input_pixels * cut_.channels;
+        args.grad_plane = p_.output_pixels * cut_.channels;
+        args.sums_plane = cut_.sums * cut_.period;
+        args.grad_step = row_step_ * grad_row;
+        args.source_step = row_step_ * y.stride * source_row;
+        for (int64_t e = 0; e < grad_row; e += cut_.block) {
             args.first = e;
-            args.end = min_of(grad_row, e + block);
-            args.period = cut_.period;
-            args.taps = static_cast<int>(p_.width.kernel);
-            args.sums_row = row_period_ * p_.width.kernel * cut_.period;
-            args.bias = sums + p_.kernel_taps * cut_.period;
-            add_block(args, source, source_row, first, rows, sums);
+            args.end = min_of(grad_row, e + cut_.block);
+            add_block(args, source, planes, source_row, first, rows);
         }
     }
 
     // Rows of the kernel row_period_ apart share source rows, and meet rows of grad row_step_ apart: such
     // are walked down together.
-    void add_block(DepthwiseWeightsPixelsArgs& args, const float* source, int64_t source_row,
-                   int64_t first, int64_t rows, float* sums) const {
+    void add_block(DepthwiseWeightsPixelsArgs& args, const float* source, const Planes& planes,
+                   int64_t source_row, int64_t first, int64_t rows) const {
         const Axis& y = p_.height;
-        const int64_t grad_row = p_.width.output * cut_.channels;
-        const float* grad = args.grad;
-        args.grad_step = row_step_ * grad_row;
-        args.source_step = row_step_ * y.stride * source_row;
+        const int64_t step = row_step_ * y.stride;
         for (int64_t r = 0; r < min_of(row_period_, y.kernel); ++r) {
             args.rows = static_cast<int>(ceil_div(y.kernel - r, row_period_));
-            args.sums = sums + r * p_.width.kernel * cut_.period;
+            args.sums = planes.sums + r * p_.width.kernel * cut_.period;
             for (int64_t b = 0; b < min_of(row_step_, rows); ++b) {
                 const int64_t at = (first + b) * y.stride + r * y.dilation - y.pad_before;
-                const int64_t step = row_step_ * y.stride;
                 args.source = source + at * source_row;
                 args.first_step = ceil_div(max_of(0, -at), step);
                 args.end_step = ceil_div(max_of(0, y.input - at), step);
-                args.grad = grad + b * grad_row;
+                args.grad = planes.grad + (first + b) * p_.width.output * cut_.channels;
                 args.grad_rows = ceil_div(rows - b, row_step_);
                 args.bias_rows = r == 0 ? args.grad_rows : 0;
                 context_.kernels->depthwise_weights->pixels(args);

@@ -87,6 +87,9 @@ struct DepthwiseWeightsPixelsArgs {
     ptrdiff_t sums_row;
     float* bias;        // the sums of grad alone
     int64_t bias_rows;  // grad_rows, or 0: not wanted
+    // Planes one after the other, each with sums and bias of its own.
+    int64_t planes;
+    ptrdiff_t source_plane, grad_plane, sums_plane;
 };
 
 struct DepthwiseWeightsKernels {

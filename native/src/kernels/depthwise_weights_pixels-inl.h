@@ -45,6 +45,26 @@ struct DepthwiseWeightsWalk {
     Reg acc[kRows][kTaps];
     Reg bias;
 
+    __attribute__((always_inline)) void load(const DepthwiseWeightsPixelsArgs& t, int64_t lane) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kRows; ++k) {
+#pragma GCC unroll 8
+            for (int s = 0; s < kTaps; ++s)
+                acc[k][s] = V::load(t.sums + k * t.sums_row + s * t.period + lane);
+        }
+        bias = V::load(t.bias + lane);
+    }
+
+    __attribute__((always_inline)) void store(const DepthwiseWeightsPixelsArgs& t, int64_t lane) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kRows; ++k) {
+#pragma GCC unroll 8
+            for (int s = 0; s < kTaps; ++s)
+                V::store(t.sums + k * t.sums_row + s * t.period + lane, acc[k][s]);
+        }
+        if (t.bias_rows > 0) V::store(t.bias + lane, bias);
+    }
+
     template <bool kMasked>
     __attribute__((always_inline)) void column(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
         typename V::Mask in[kTaps], all = elements_between<V>(0, t.end - e);
@@ -120,33 +140,28 @@ bool all_inside(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
 
 template <class V, int kRows, int kTaps>
 void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
-    const DepthwiseWeightsPixelsArgs t = args;
+    DepthwiseWeightsPixelsArgs t = args;
     DepthwiseWeightsWalk<V, kRows, kTaps> walk;
-    for (int64_t lane = 0; lane < t.period && t.first + lane < t.end; lane += V::kLanes) {
-        float* sums = t.sums + lane;
-#pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k) {
-#pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s)
-                walk.acc[k][s] = V::load(sums + k * t.sums_row + s * t.period);
-        }
-        walk.bias = V::load(t.bias + lane);
-        for (int64_t e = t.first + lane; e < t.end; e += t.period) {
-            if constexpr (!V::kFreeMasks) {
-                if (all_inside<V, kTaps>(t, e)) {
-                    walk.template column<false>(t, e);
-                    continue;
-                }
+    for (int64_t plane = 0; plane < args.planes; ++plane) {
+        walk.load(t, 0);
+        for (int64_t e = t.first, lane = 0; e < t.end; e += V::kLanes) {
+            if constexpr (V::kFreeMasks) {
+                walk.template column<true>(t, e);
+            } else if (all_inside<V, kTaps>(t, e)) {
+                walk.template column<false>(t, e);
+            } else {
+                walk.template column<true>(t, e);
             }
-            walk.template column<true>(t, e);
+            if (t.period == V::kLanes) continue;
+            walk.store(t, lane);
+            lane = lane + V::kLanes < t.period ? lane + V::kLanes : 0;
+            walk.load(t, lane);
         }
-#pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k) {
-#pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s)
-                V::store(sums + k * t.sums_row + s * t.period, walk.acc[k][s]);
-        }
-        if (t.bias_rows > 0) V::store(t.bias + lane, walk.bias);
+        if (t.period == V::kLanes) walk.store(t, 0);
+        t.source += t.source_plane;
+        t.grad += t.grad_plane;
+        t.sums += t.sums_plane;
+        t.bias += t.sums_plane;
     }
 }
 
