@@ -3,7 +3,7 @@
 // vector of a step is loaded once per tap, grad_output's once for all rows of the tile.
 #pragma once
 
-#include "kernels/depthwise_weights.h"
+#include "kernels/depthwise_weights-inl.h"
 
 namespace nconv {
 
@@ -46,21 +46,24 @@ struct DepthwiseWeightsWalk {
     Reg bias;
 
     __attribute__((always_inline)) void load(const DepthwiseWeightsPixelsArgs& t, int64_t lane) {
+        const float* row = t.sums + lane;
 #pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k) {
+        for (int k = 0; k < kRows; ++k, row = next_address(row, t.sums_row)) {
+            const float* at = row;
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s)
-                acc[k][s] = V::load(t.sums + k * t.sums_row + s * t.period + lane);
+            for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period)) acc[k][s] = V::load(at);
         }
         bias = V::load(t.bias + lane);
     }
 
     __attribute__((always_inline)) void store(const DepthwiseWeightsPixelsArgs& t, int64_t lane) {
+        float* row = t.sums + lane;
 #pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k) {
+        for (int k = 0; k < kRows; ++k, row = next_address(row, t.sums_row)) {
+            float* at = row;
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s)
-                V::store(t.sums + k * t.sums_row + s * t.period + lane, acc[k][s]);
+            for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period))
+                V::store(at, acc[k][s]);
         }
         if (t.bias_rows > 0) V::store(t.bias + lane, bias);
     }
@@ -87,9 +90,12 @@ struct DepthwiseWeightsWalk {
         while (step < last) {
             if (step >= kRows - 1 && step < rows) {
                 Reg grad[kRows];
+                const float* before = g;
 #pragma GCC unroll 8
-                for (int k = 1; k < kRows; ++k)
-                    grad[k - 1] = load_elements<V, kMasked>(all, g - k * grad_step);
+                for (int k = 1; k < kRows; ++k) {
+                    before = next_address(before, -grad_step);
+                    grad[k - 1] = load_elements<V, kMasked>(all, before);
+                }
                 const int64_t whole = last < rows ? last : rows;
 #pragma GCC unroll 1
                 for (; step < whole; ++step, x += source_step, g += grad_step) {
@@ -109,10 +115,14 @@ struct DepthwiseWeightsWalk {
                     }
                 }
             } else {
+                const int64_t above = step - rows + 1;
+                const unsigned inside = (2u << (step < kRows ? step : kRows - 1)) -
+                                        (1u << (above > 0 ? above : 0));
+                const float* at_row = g;
 #pragma GCC unroll 8
-                for (int k = 0; k < kRows; ++k) {
-                    if (step < k || step - k >= rows) continue;
-                    const Reg grad = load_elements<V, kMasked>(all, g - k * grad_step);
+                for (int k = 0; k < kRows; ++k, at_row = next_address(at_row, -grad_step)) {
+                    if ((inside >> k & 1) == 0) continue;
+                    const Reg grad = load_elements<V, kMasked>(all, at_row);
                     if (k == 0) bias = V::add(bias, grad);
 #pragma GCC unroll 8
                     for (int s = 0; s < kTaps; ++s) {
@@ -142,9 +152,10 @@ template <class V, int kRows, int kTaps>
 void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
     DepthwiseWeightsPixelsArgs t = args;
     DepthwiseWeightsWalk<V, kRows, kTaps> walk;
+    const bool several = t.period > V::kLanes;
     for (int64_t plane = 0; plane < args.planes; ++plane) {
-        walk.load(t, 0);
         for (int64_t e = t.first, lane = 0; e < t.end; e += V::kLanes) {
+            if (several || e == t.first) walk.load(t, lane);
             if constexpr (V::kFreeMasks) {
                 walk.template column<true>(t, e);
             } else if (all_inside<V, kTaps>(t, e)) {
@@ -152,12 +163,9 @@ void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
             } else {
                 walk.template column<true>(t, e);
             }
-            if (t.period == V::kLanes) continue;
-            walk.store(t, lane);
-            lane = lane + V::kLanes < t.period ? lane + V::kLanes : 0;
-            walk.load(t, lane);
+            if (several || e + V::kLanes >= t.end) walk.store(t, lane);
+            if (several) lane = lane + V::kLanes < t.period ? lane + V::kLanes : 0;
         }
-        if (t.period == V::kLanes) walk.store(t, 0);
         t.source += t.source_plane;
         t.grad += t.grad_plane;
         t.sums += t.sums_plane;
