@@ -227,7 +227,7 @@ private:
     const BackwardWeightsCall& call_;
     const Workspace& workspace_;
     const Cut cut_;
-    DepthwiseColumn columns_[kMaxKernel];
+    DepthwiseColumn columns_[kMaxKernel + 2] = {};
     int64_t row_period_, row_step_;
 };
 

@@ -79,7 +79,7 @@ struct DepthwiseWeightsPixelsArgs {
     const float* grad;
     ptrdiff_t grad_step;
     int64_t grad_rows;
-    const DepthwiseColumn* columns;
+    const DepthwiseColumn* columns;  // then two empty ones
     int64_t first, end;
     int64_t period;  // kVirtualLanes for each channel
     int rows, taps;

@@ -7,14 +7,14 @@
 
 namespace nconv {
 
+// The sizes of tiles: the masks of more than five taps do not fit seven registers. Fewer taps than kFewest are
+// filled up with empty ones.
 template <class V>
 struct DepthwiseWeightsTiles {
-    static constexpr int kRows = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 4 : 3;
-    static constexpr int kTaps = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 6 : 5;
-    static constexpr int taps(int rows) {
-        const int fit = (V::kRegisters - 2 - rows) / rows;
-        return fit < kTaps ? fit : kTaps;
-    }
+    static constexpr bool kWide = V::kRegisters >= 32;
+    static constexpr int kRows = V::kLanes == 1 ? 1 : kWide ? 4 : 3;
+    static constexpr int kFewest = V::kLanes == 1 ? 1 : kWide ? 3 : 2;
+    static constexpr int kMost = V::kLanes == 1 ? 1 : kWide ? 5 : 3;
 };
 
 template <class V>
@@ -72,10 +72,10 @@ struct DepthwiseWeightsWalk {
     __attribute__((always_inline)) void column(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
         typename V::Mask in[kTaps], all = elements_between<V>(0, t.end - e);
         ptrdiff_t at[kTaps];
-#pragma GCC unroll 8
+#pragma GCC unroll 1
         for (int s = 0; s < kTaps; ++s) {
             at[s] = t.columns[s].offset;
-            in[s] = elements_between<V>(t.columns[s].first - e, t.columns[s].end - e);
+            if (kMasked) in[s] = elements_between<V>(t.columns[s].first - e, t.columns[s].end - e);
         }
         const ptrdiff_t source_step = t.source_step, grad_step = t.grad_step;
         const int64_t rows = t.grad_rows, last = t.end_step < rows + kRows - 1 ? t.end_step : rows + kRows - 1;
@@ -177,10 +177,9 @@ template <class V, int kRows, int kTaps>
 void depthwise_weights_walk_any(const DepthwiseWeightsPixelsArgs& t) {
     using Tiles = DepthwiseWeightsTiles<V>;
     if (t.rows < kRows) {
-        if constexpr (kRows > 1)
-            depthwise_weights_walk_any<V, kRows - 1, Tiles::taps(kRows - 1)>(t);
-    } else if (t.taps < kTaps) {
-        if constexpr (kTaps > 1) depthwise_weights_walk_any<V, kRows, kTaps - 1>(t);
+        if constexpr (kRows > 1) depthwise_weights_walk_any<V, kRows - 1, Tiles::kMost>(t);
+    } else if (t.taps < kTaps && kTaps > Tiles::kFewest) {
+        if constexpr (kTaps > Tiles::kFewest) depthwise_weights_walk_any<V, kRows, kTaps - 1>(t);
     } else {
         depthwise_weights_walk<V, kRows, kTaps>(t);
     }
@@ -191,19 +190,19 @@ template <class V>
 void depthwise_weights_pixels(const DepthwiseWeightsPixelsArgs& args) {
     using Tiles = DepthwiseWeightsTiles<V>;
     const int row_parts = (args.rows + Tiles::kRows - 1) / Tiles::kRows;
-    for (int row = 0, i = 0; i < row_parts; ++i) {
+    const int tap_parts = (args.taps + Tiles::kMost - 1) / Tiles::kMost;
+    for (int row = 0, i = row_parts; i > 0; --i) {
         DepthwiseWeightsPixelsArgs t = args;
-        t.rows = (args.rows - row + row_parts - i - 1) / (row_parts - i);
+        t.rows = (args.rows - row + i - 1) / i;
         t.source += row * args.source_step;
         t.first_step = args.first_step > row ? args.first_step - row : 0;
         t.end_step -= row;
-        const int most = Tiles::taps(t.rows), tap_parts = (args.taps + most - 1) / most;
-        for (int tap = 0, j = 0; j < tap_parts; ++j) {
-            t.taps = (args.taps - tap + tap_parts - j - 1) / (tap_parts - j);
+        for (int tap = 0, j = tap_parts; j > 0; --j) {
+            t.taps = (args.taps - tap + j - 1) / j;
             t.columns = args.columns + tap;
             t.sums = args.sums + row * args.sums_row + tap * args.period;
             t.bias_rows = row == 0 && tap == 0 ? args.bias_rows : 0;
-            depthwise_weights_walk_any<V, Tiles::kRows, Tiles::taps(Tiles::kRows)>(t);
+            depthwise_weights_walk_any<V, Tiles::kRows, Tiles::kMost>(t);
             tap += t.taps;
         }
         row += t.rows;
