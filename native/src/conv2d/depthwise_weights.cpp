@@ -66,7 +66,8 @@ private:
             min_of(size, ceil_div(max_of(0, x_.source_extent() - high), step));
         for (int64_t at = 0; at < size;) {
             if (at >= inside_first && at < inside_end) {
-                const int64_t count = inside_end - at, pixels = kernel != nullptr ? kernel->pixels : 1;
+                const int64_t count = inside_end - at,
+                              pixels = kernel != nullptr ? kernel->pixels : 1;
                 add_tile(count / pixels, static_cast<int>(pixels), false, false);
                 add_tile(count % pixels, 1, false, false);
                 at = inside_end;

@@ -38,6 +38,23 @@ typename V::Reg fma_elements(typename V::Mask mask, typename V::Reg a, typename 
     return V::fma(a, b, c);
 }
 
+// Which elements of a vector there are, and which read inside.
+template <class V, int kTaps>
+struct DepthwiseWeightsColumn {
+    DepthwiseWeightsColumn(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
+        all = elements_between<V>(0, t.end - e);
+        whole = e + V::kLanes <= t.end;
+#pragma GCC unroll 1
+        for (int s = 0; s < kTaps; ++s) {
+            const DepthwiseColumn& c = t.columns[s];
+            in[s] = elements_between<V>(c.first - e, c.end - e);
+            whole = whole && c.first <= e && e + V::kLanes <= c.end;
+        }
+    }
+    typename V::Mask in[kTaps], all;
+    bool whole;
+};
+
 // The sums of a tile whose first row and tap are the first of t.
 template <class V, int kRows, int kTaps>
 struct DepthwiseWeightsWalk {
@@ -45,19 +62,20 @@ struct DepthwiseWeightsWalk {
     Reg acc[kRows][kTaps];
     Reg bias;
 
-    __attribute__((always_inline)) void load(const DepthwiseWeightsPixelsArgs& t, int64_t lane) {
-        const float* row = t.sums + lane;
+    __attribute__((always_inline)) void load(const DepthwiseWeightsPixelsArgs& t) {
+        const float* row = t.sums;
 #pragma GCC unroll 8
         for (int k = 0; k < kRows; ++k, row = next_address(row, t.sums_row)) {
             const float* at = row;
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period)) acc[k][s] = V::load(at);
+            for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period))
+                acc[k][s] = V::load(at);
         }
-        bias = V::load(t.bias + lane);
+        bias = V::load(t.bias);
     }
 
-    __attribute__((always_inline)) void store(const DepthwiseWeightsPixelsArgs& t, int64_t lane) {
-        float* row = t.sums + lane;
+    __attribute__((always_inline)) void store(const DepthwiseWeightsPixelsArgs& t) {
+        float* row = t.sums;
 #pragma GCC unroll 8
         for (int k = 0; k < kRows; ++k, row = next_address(row, t.sums_row)) {
             float* at = row;
@@ -65,27 +83,27 @@ struct DepthwiseWeightsWalk {
             for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period))
                 V::store(at, acc[k][s]);
         }
-        if (t.bias_rows > 0) V::store(t.bias + lane, bias);
+        if (t.bias_rows > 0) V::store(t.bias, bias);
     }
 
     template <bool kMasked>
-    __attribute__((always_inline)) void column(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
-        typename V::Mask in[kTaps], all = elements_between<V>(0, t.end - e);
+    __attribute__((always_inline)) void column(const DepthwiseWeightsPixelsArgs& t,
+                                               const DepthwiseWeightsColumn<V, kTaps>& column,
+                                               const float* x, const float* g) {
+        const typename V::Mask* const in = column.in;
+        const typename V::Mask all = column.all;
         ptrdiff_t at[kTaps];
-#pragma GCC unroll 1
-        for (int s = 0; s < kTaps; ++s) {
-            at[s] = t.columns[s].offset;
-            if (kMasked) in[s] = elements_between<V>(t.columns[s].first - e, t.columns[s].end - e);
-        }
+#pragma GCC unroll 8
+        for (int s = 0; s < kTaps; ++s) at[s] = t.columns[s].offset;
         const ptrdiff_t source_step = t.source_step, grad_step = t.grad_step;
-        const int64_t rows = t.grad_rows, last = t.end_step < rows + kRows - 1 ? t.end_step : rows + kRows - 1;
+        const int64_t rows = t.grad_rows,
+                      last = t.end_step < rows + kRows - 1 ? t.end_step : rows + kRows - 1;
         const int64_t ahead = 2 * t.period;
-        const float* g = t.grad + e;
         int64_t step = 0;
         for (; step < t.first_step && step < t.bias_rows; ++step)
             bias = V::add(bias, load_elements<V, kMasked>(all, g + step * grad_step));
         step = t.first_step;
-        const float* x = t.source + step * source_step + e;
+        x += step * source_step;
         g += step * grad_step;
         while (step < last) {
             if (step >= kRows - 1 && step < rows) {
@@ -116,8 +134,8 @@ struct DepthwiseWeightsWalk {
                 }
             } else {
                 const int64_t above = step - rows + 1;
-                const unsigned inside = (2u << (step < kRows ? step : kRows - 1)) -
-                                        (1u << (above > 0 ? above : 0));
+                const unsigned inside =
+                    (2u << (step < kRows ? step : kRows - 1)) - (1u << (above > 0 ? above : 0));
                 const float* at_row = g;
 #pragma GCC unroll 8
                 for (int k = 0; k < kRows; ++k, at_row = next_address(at_row, -grad_step)) {
@@ -140,36 +158,30 @@ struct DepthwiseWeightsWalk {
     }
 };
 
-template <class V, int kTaps>
-bool all_inside(const DepthwiseWeightsPixelsArgs& t, int64_t e) {
-    bool inside = e + V::kLanes <= t.end;
-    for (int s = 0; s < kTaps; ++s)
-        inside = inside && t.columns[s].first <= e && e + V::kLanes <= t.columns[s].end;
-    return inside;
-}
-
 template <class V, int kRows, int kTaps>
 void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
     DepthwiseWeightsPixelsArgs t = args;
     DepthwiseWeightsWalk<V, kRows, kTaps> walk;
-    const bool several = t.period > V::kLanes;
-    for (int64_t plane = 0; plane < args.planes; ++plane) {
-        for (int64_t e = t.first, lane = 0; e < t.end; e += V::kLanes) {
-            if (several || e == t.first) walk.load(t, lane);
-            if constexpr (V::kFreeMasks) {
-                walk.template column<true>(t, e);
-            } else if (all_inside<V, kTaps>(t, e)) {
-                walk.template column<false>(t, e);
+    const bool alone = t.period > V::kLanes || t.planes > 1;
+    for (int64_t e = t.first, lane = 0; e < t.end; e += V::kLanes) {
+        const DepthwiseWeightsColumn<V, kTaps> column(t, e);
+        t.sums = args.sums + lane;
+        t.bias = args.bias + lane;
+        const float *x = t.source + e, *g = t.grad + e;
+        for (int64_t plane = 0; plane < t.planes; ++plane) {
+            if (alone || e == t.first) walk.load(t);
+            if (!V::kFreeMasks && column.whole) {
+                walk.template column<false>(t, column, x, g);
             } else {
-                walk.template column<true>(t, e);
+                walk.template column<true>(t, column, x, g);
             }
-            if (several || e + V::kLanes >= t.end) walk.store(t, lane);
-            if (several) lane = lane + V::kLanes < t.period ? lane + V::kLanes : 0;
+            if (alone || e + V::kLanes >= t.end) walk.store(t);
+            x += t.source_plane;
+            g += t.grad_plane;
+            t.sums += t.sums_plane;
+            t.bias += t.sums_plane;
         }
-        t.source += t.source_plane;
-        t.grad += t.grad_plane;
-        t.sums += t.sums_plane;
-        t.bias += t.sums_plane;
+        if (alone) lane = lane + V::kLanes < t.period ? lane + V::kLanes : 0;
     }
 }
 
