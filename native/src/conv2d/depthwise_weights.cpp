@@ -133,7 +133,7 @@ struct Part {
     int64_t channels;
     float* sums;
     int64_t sums_tap;  // from tap to tap
-    float* bias;       // of grad alone; may be null
+    float* bias;       // of grad alone
 };
 
 // Any kernel: a call for each row of it.
@@ -169,7 +169,7 @@ void add_row_by_taps(const Context& context, const Rows& rows, const Part& part,
         }
     }
     // A chain per channel, like those of the weights.
-    for (int64_t i = 0; part.bias != nullptr && i < p.width.output; ++i)
+    for (int64_t i = 0; i < p.width.output; ++i)
         k.add_rows(grad + i * pitch, pitch, 1, part.channels, part.bias);
 }
 
@@ -201,6 +201,7 @@ void add_rows(const Context& context, const Rows& rows, const Part& part) {
             part.input + args.first_row * source_row + rows.x_taps.at[0].offset * part.pitch;
         args.grad = part.grad + (row - part.first) * args.next_grad;
         args.grad_rows = min_of(kMostRows, part.end - row);
+        args.fresh = row == 0;
         rows.kernel->kernel(args);
     }
 }
@@ -283,9 +284,11 @@ void store_block(const Context& context, const BackwardWeightsCall& call, const 
         }
     }
     const float* bias = sums + p.kernel_taps * sums_tap;
-    for (int64_t c = 0; call.grad_bias != nullptr && c < channels; ++c) {
-        float* to = call.grad_bias + first + c;
-        *to = overwrite ? bias[c] : *to + bias[c];
+    if (call.grad_bias == nullptr) return;
+    if (overwrite) {
+        memcpy(call.grad_bias + first, bias, static_cast<size_t>(channels) * sizeof(float));
+    } else {
+        for (int64_t c = 0; c < channels; ++c) call.grad_bias[first + c] += bias[c];
     }
 }
 
@@ -331,7 +334,9 @@ void depthwise_backward_weights(const Context& context, const BackwardWeightsCal
             const int64_t channels = min_of(block, p.input_channels - first);
             float* sums = reinterpret_cast<float*>(workspace.slot(slot));
             float* bias = sums + p.kernel_taps * sums_tap;
-            memset(sums, 0, static_cast<size_t>((p.kernel_taps + 1) * sums_tap) * sizeof(float));
+            if (rows.kernel == nullptr)
+                memset(sums, 0,
+                       static_cast<size_t>((p.kernel_taps + 1) * sums_tap) * sizeof(float));
             if (takes_strips(p)) {
                 add_strips(context, rows, input + first * p.input_pixels,
                            grad + first * p.output_pixels, static_cast<int>(channels), sums, bias,

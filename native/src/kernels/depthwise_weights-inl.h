@@ -144,11 +144,11 @@ void depthwise_weights_row_tile(const DepthwiseWeightsRowArgs& args, int first, 
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
         for (int s = 0; s < kTaps; ++s) {
-            if (r < rows) all.acc[r][s] = V::load(from);
+            all.acc[r][s] = r < rows && !t.fresh ? V::load(from) : V::zero();
             from = next_address(from, t.sums_tap);
         }
     }
-    all.bias = bias != nullptr ? V::load(bias) : V::zero();
+    all.bias = bias != nullptr && !t.fresh ? V::load(bias) : V::zero();
     const float* source = t.source + first * t.source_row + channel;
     const float* grads = t.grad + channel;
     int64_t at = t.first_row + first * t.row_step;

@@ -56,6 +56,7 @@ struct DepthwiseWeightsRowArgs {
     float* sums;
     ptrdiff_t sums_tap;
     float* bias;  // a chain per channel of grad alone; may be null
+    bool fresh;   // the sums begin here, not with what is there
 };
 
 // A kernel for this many taps of a row of the kernel and this distance of pixels. It takes tiles of

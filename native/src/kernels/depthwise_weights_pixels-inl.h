@@ -161,7 +161,7 @@ struct DepthwiseWeightsWalk {
 template <class V, int kRows, int kTaps>
 void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
     DepthwiseWeightsPixelsArgs t = args;
-    DepthwiseWeightsWalk<V, kRows, kTaps> walk;
+    DepthwiseWeightsWalk<V, kRows, kTaps> walk = {};
     const bool alone = t.period > V::kLanes || t.planes > 1;
     for (int64_t e = t.first, lane = 0; e < t.end; e += V::kLanes) {
         const DepthwiseWeightsColumn<V, kTaps> column(t, e);
