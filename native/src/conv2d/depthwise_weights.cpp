@@ -223,13 +223,15 @@ struct StripExtent {
 // multiple of 1024 bytes apart share four sets of L1, gained on one thread and lost on two.
 bool takes_strips(const Problem& p) { return !p.channels_last(); }
 
-// The most channels of a task: four vectors of small maps, which are so read along memory. 3 x 3 of 960
-// channels at 7 x 7 went from 35 to 42 % of peak, 5 x 5 of 480 at 14 x 14 from 63 to 80; 192 at 28 x 28 lost 5.
+// The most channels of a task: four vectors of small maps, which are so read along memory, and two of larger
+// ones. 5 x 5 of 480 at 14 x 14 went from 63 to 80 % of peak; 3 x 3 of 192 at 28 x 28 lost 5 by four.
 int64_t most_channels(const Context& context) {
-    constexpr int64_t kSmall = 256;
+    constexpr int64_t kSmall = 256, kLarger = 1024;
     const Problem& p = context.problem;
-    const bool along = p.channels_last() && find_row_kernel(context) != nullptr;
-    return along && p.output_pixels <= kSmall ? 4 * kChannelBlock : kChannelBlock;
+    if (!p.channels_last() || find_row_kernel(context) == nullptr) return kChannelBlock;
+    return p.output_pixels <= kSmall    ? 4 * kChannelBlock
+           : p.output_pixels <= kLarger ? 2 * kChannelBlock
+                                        : kChannelBlock;
 }
 
 int64_t task_channels(const Context& context, const Execution& execution) {

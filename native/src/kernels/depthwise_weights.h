@@ -55,7 +55,7 @@ struct DepthwiseWeightsRowArgs {
     int64_t channels;
     float* sums;
     ptrdiff_t sums_tap;
-    float* bias;  // a chain per channel of grad alone; may be null
+    float* bias;  // a chain per channel of grad alone
     bool fresh;   // the sums begin here, not with what is there
 };
 

@@ -86,75 +86,91 @@ struct DepthwiseWeightsWalk {
         if (t.bias_rows > 0) V::store(t.bias, bias);
     }
 
+    // Steps in which all rows of the tile meet one of grad_output; where the row before moves one on.
     template <bool kMasked>
+    __attribute__((always_inline)) void full_steps(const DepthwiseWeightsColumn<V, kTaps>& column,
+                                                   const ptrdiff_t* at, ptrdiff_t source_step,
+                                                   ptrdiff_t grad_step, ptrdiff_t ahead,
+                                                   int64_t steps, const float* x, const float* g) {
+        Reg grad[kRows];
+        const float* before = g;
+#pragma GCC unroll 8
+        for (int k = 1; k < kRows; ++k) {
+            before = next_address(before, -grad_step);
+            grad[k - 1] = load_elements<V, kMasked>(column.all, before);
+        }
+#pragma GCC unroll 1
+        for (; steps > 0; --steps, x += source_step, g += grad_step) {
+#pragma GCC unroll 8
+            for (int k = kRows - 1; k > 0; --k) grad[k] = grad[k - 1];
+            grad[0] = load_elements<V, kMasked>(column.all, g);
+            bias = V::add(bias, grad[0]);
+            __builtin_prefetch(g + ahead);
+            __builtin_prefetch(x + ahead);
+#pragma GCC unroll 8
+            for (int s = 0; s < kTaps; ++s) {
+                Reg source = load_elements<V, kMasked>(column.in[s], x + at[s]);
+                V::pin(source);
+#pragma GCC unroll 8
+                for (int k = 0; k < kRows; ++k)
+                    acc[k][s] = fma_elements<V, kMasked>(column.in[s], grad[k], source, acc[k][s]);
+            }
+        }
+    }
+
+    // A step in which only some do.
+    __attribute__((always_inline)) void partial_step(const DepthwiseWeightsColumn<V, kTaps>& column,
+                                                     const ptrdiff_t* at, ptrdiff_t grad_step,
+                                                     unsigned inside, const float* x,
+                                                     const float* g) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kRows; ++k, g = next_address(g, -grad_step)) {
+            if ((inside >> k & 1) == 0) continue;
+            const Reg grad = V::load_where(column.all, g);
+            if (k == 0) bias = V::add(bias, grad);
+#pragma GCC unroll 8
+            for (int s = 0; s < kTaps; ++s) {
+                acc[k][s] = V::fma_where(column.in[s], grad, V::load_where(column.in[s], x + at[s]),
+                                         acc[k][s]);
+            }
+        }
+    }
+
     __attribute__((always_inline)) void column(const DepthwiseWeightsPixelsArgs& t,
                                                const DepthwiseWeightsColumn<V, kTaps>& column,
                                                const float* x, const float* g) {
-        const typename V::Mask* const in = column.in;
-        const typename V::Mask all = column.all;
         ptrdiff_t at[kTaps];
 #pragma GCC unroll 8
         for (int s = 0; s < kTaps; ++s) at[s] = t.columns[s].offset;
         const ptrdiff_t source_step = t.source_step, grad_step = t.grad_step;
-        const int64_t rows = t.grad_rows,
-                      last = t.end_step < rows + kRows - 1 ? t.end_step : rows + kRows - 1;
-        const int64_t ahead = 2 * t.period;
+        const int64_t rows = t.grad_rows, most = rows + kRows - 1;
+        const int64_t last = t.end_step < most ? t.end_step : most,
+                      whole = last < rows ? last : rows;
         int64_t step = 0;
         for (; step < t.first_step && step < t.bias_rows; ++step)
-            bias = V::add(bias, load_elements<V, kMasked>(all, g + step * grad_step));
+            bias = V::add(bias, V::load_where(column.all, g + step * grad_step));
         step = t.first_step;
-        x += step * source_step;
-        g += step * grad_step;
         while (step < last) {
-            if (step >= kRows - 1 && step < rows) {
-                Reg grad[kRows];
-                const float* before = g;
-#pragma GCC unroll 8
-                for (int k = 1; k < kRows; ++k) {
-                    before = next_address(before, -grad_step);
-                    grad[k - 1] = load_elements<V, kMasked>(all, before);
+            const float *source = x + step * source_step, *grad = g + step * grad_step;
+            if (step >= kRows - 1 && step < whole) {
+                if (!V::kFreeMasks && column.whole) {
+                    full_steps<false>(column, at, source_step, grad_step, 2 * t.period,
+                                      whole - step, source, grad);
+                } else {
+                    full_steps<true>(column, at, source_step, grad_step, 2 * t.period, whole - step,
+                                     source, grad);
                 }
-                const int64_t whole = last < rows ? last : rows;
-#pragma GCC unroll 1
-                for (; step < whole; ++step, x += source_step, g += grad_step) {
-#pragma GCC unroll 8
-                    for (int k = kRows - 1; k > 0; --k) grad[k] = grad[k - 1];
-                    grad[0] = load_elements<V, kMasked>(all, g);
-                    bias = V::add(bias, grad[0]);
-                    __builtin_prefetch(g + ahead);
-                    __builtin_prefetch(x + ahead);
-#pragma GCC unroll 8
-                    for (int s = 0; s < kTaps; ++s) {
-                        Reg source = load_elements<V, kMasked>(in[s], x + at[s]);
-                        V::pin(source);
-#pragma GCC unroll 8
-                        for (int k = 0; k < kRows; ++k)
-                            acc[k][s] = fma_elements<V, kMasked>(in[s], grad[k], source, acc[k][s]);
-                    }
-                }
+                step = whole;
             } else {
                 const int64_t above = step - rows + 1;
                 const unsigned inside =
                     (2u << (step < kRows ? step : kRows - 1)) - (1u << (above > 0 ? above : 0));
-                const float* at_row = g;
-#pragma GCC unroll 8
-                for (int k = 0; k < kRows; ++k, at_row = next_address(at_row, -grad_step)) {
-                    if ((inside >> k & 1) == 0) continue;
-                    const Reg grad = load_elements<V, kMasked>(all, at_row);
-                    if (k == 0) bias = V::add(bias, grad);
-#pragma GCC unroll 8
-                    for (int s = 0; s < kTaps; ++s) {
-                        acc[k][s] = fma_elements<V, kMasked>(
-                            in[s], grad, load_elements<V, kMasked>(in[s], x + at[s]), acc[k][s]);
-                    }
-                }
+                partial_step(column, at, grad_step, inside, source, grad);
                 ++step;
-                x += source_step;
-                g += grad_step;
             }
         }
-        for (; step < t.bias_rows; ++step, g += grad_step)
-            bias = V::add(bias, load_elements<V, kMasked>(all, g));
+        for (; step < t.bias_rows; ++step)
+            bias = V::add(bias, V::load_where(column.all, g + step * grad_step));
     }
 };
 
@@ -170,11 +186,7 @@ void depthwise_weights_walk(const DepthwiseWeightsPixelsArgs& args) {
         const float *x = t.source + e, *g = t.grad + e;
         for (int64_t plane = 0; plane < t.planes; ++plane) {
             if (alone || e == t.first) walk.load(t);
-            if (!V::kFreeMasks && column.whole) {
-                walk.template column<false>(t, column, x, g);
-            } else {
-                walk.template column<true>(t, column, x, g);
-            }
+            walk.column(t, column, x, g);
             if (alone || e + V::kLanes >= t.end) walk.store(t);
             x += t.source_plane;
             g += t.grad_plane;
