@@ -32,11 +32,7 @@ struct Cut {
           splits(p.width.stride > 1) {
         const int64_t rows = p.height.output;
         band = min_of(rows, kBandRows);
-        if (splits) {
-            pitch = round_up(ceil_div(p.width.input, p.width.stride) * channels, kVirtualLanes);
-            const int64_t fit = kStripFloats / (pitch * p.width.stride) - reach;
-            band = min_of(band, max_of(kFewestRows, fit / p.height.stride));
-        }
+        if (splits) cut_strip(p);
         together = min_of(planes, kPlanesTogether);
         together = min_of(
             together, max_of(1, kTogetherFloats / (p.input_pixels + p.output_pixels) / channels));
@@ -45,16 +41,24 @@ struct Cut {
         block = max_of(1, kBlockFloats / (read * period)) * period;
     }
 
-    int64_t strip_rows(const Problem& p) const {
-        return splits ? min_of(p.height.input, (band - 1) * p.height.stride + reach) : 0;
+    void cut_strip(const Problem& p) {
+        const int64_t step = p.width.stride, columns = ceil_div(p.width.input, step) * channels;
+        const int64_t fit = kStripFloats / (columns * step) - reach;
+        band = min_of(band, max_of(kFewestRows, fit / p.height.stride));
+        const int64_t rows = min_of(p.height.input, (band - 1) * p.height.stride + reach);
+        flat = channels == 1 && p.width.input % step == 0;
+        phase = round_up(flat ? rows * columns : columns, kVirtualLanes);
+        strip_row = flat ? columns : step * phase;
+        strip = flat ? step * phase : rows * strip_row;
     }
 
     int64_t channels, planes;  // channels side by side, and planes of such
     int64_t sums;              // of a channel: the taps and the bias
     int64_t period;
     int64_t reach;
-    bool splits;  // rows of the input into every stride-th pixel
-    int64_t pitch = 0;
+    bool splits;        // rows of the input into every stride-th pixel
+    bool flat = false;  // at once: no row ends within a stride
+    int64_t phase = 0, strip_row = 0, strip = 0;
     int64_t band, parts, block;
     int64_t together;  // planes of a task at most
 };
@@ -69,7 +73,7 @@ public:
         for (int64_t s = 0; s < p_.width.kernel; ++s) {
             const int64_t offset = x.tap(0, s).offset;
             const int64_t rest = (offset % step + step) % step;
-            columns_[s].offset = rest * cut_.pitch + (offset - rest) / step * channels;
+            columns_[s].offset = rest * cut_.phase + (offset - rest) / step * channels;
             const auto inside = [&](int64_t from) {
                 return min_of(p_.width.output, ceil_div(max_of(0, from - offset), step)) * channels;
             };
@@ -140,7 +144,7 @@ private:
             const int64_t high =
                 min_of(y.input, (first + rows - 1) * y.stride - y.pad_before + cut_.reach);
             split(source + low * source_row, high - low, planes.strip);
-            source_row = p_.width.stride * cut_.pitch;
+            source_row = cut_.strip_row;
             source = planes.strip - low * source_row;
         }
         DepthwiseWeightsPixelsArgs args = {};
@@ -184,17 +188,18 @@ private:
         }
     }
 
-    // strip[row][i][j] = pixel j * stride + i of the row.
+    // strip[i * phase + row * strip_row + j] = pixel j * stride + i of the row.
     void split(const float* input, int64_t rows, float* strip) const {
         const int64_t width = p_.width.input, step = p_.width.stride, channels = cut_.channels;
         if (channels == 1) {
-            context_.kernels->split_columns(input, width, rows, width, static_cast<int>(step),
-                                            strip, cut_.pitch);
+            context_.kernels->split_columns(input, width, cut_.flat ? 1 : rows,
+                                            cut_.flat ? rows * width : width,
+                                            static_cast<int>(step), strip, cut_.phase);
             return;
         }
-        for (int64_t row = 0; row < rows; ++row, strip += step * cut_.pitch) {
+        for (int64_t row = 0; row < rows; ++row, strip += cut_.strip_row) {
             for (int64_t at = 0; at < width; ++at, input += channels) {
-                float* to = strip + at % step * cut_.pitch + at / step * channels;
+                float* to = strip + at % step * cut_.phase + at / step * channels;
                 for (int64_t c = 0; c < channels; ++c) to[c] = input[c];
             }
         }
@@ -241,7 +246,7 @@ private:
 }  // namespace
 
 // Where the other way has a kernel for these taps it is faster but for small kernels on wide planes: 3 x 3 of
-// 112 pixels 30 of 58 % of peak, of 20 pixels 34 of 27, 5 x 5 of 56 57 of 51.
+// 112 pixels 30 of 58 % of peak, of 20 pixels 34 of 27, 5 x 5 of 56 57 of 51. With a stride, where rows end within it, it is so too.
 bool has_pixel_weights(const Problem& p) {
     constexpr int64_t kFewest = kVirtualLanes / 2, kWide = 24, kFewTaps = 9;
     if (p.channels_last()) return p.input_channels < kVirtualLanes;
@@ -251,7 +256,7 @@ bool has_pixel_weights(const Problem& p) {
         x.dilation == 1 && (x.stride == 1 ? x.kernel == 3 || x.kernel == 5 || x.kernel == 7
                                           : x.stride == 2 && (x.kernel == 3 || x.kernel == 5));
     if (!kernel) return x.output >= kVirtualLanes;
-    return x.stride == 1 && p.kernel_taps <= kFewTaps && x.output >= kWide;
+    return x.input % x.stride == 0 && p.kernel_taps <= kFewTaps && x.output >= kWide;
 }
 
 WorkspaceSize depthwise_pixel_weights_workspace(const Problem& p) {
@@ -263,9 +268,9 @@ WorkspaceSize depthwise_pixel_weights_workspace(const Problem& p) {
                       CheckedSize(cut.parts) * p.input_channels * cut.sums * int64_t{sizeof(float)};
     }
     const CheckedSize chains = CheckedSize(cut.sums) * cut.period;
-    const CheckedSize strip = CheckedSize(cut.strip_rows(p)) * p.width.stride * cut.pitch;
-    size.per_thread = (chains * (cut.together + 2) + kVirtualLanes * kVirtualLanes * 2 + strip) *
-                      int64_t{sizeof(float)};
+    size.per_thread =
+        (chains * (cut.together + 2) + kVirtualLanes * kVirtualLanes * 2 + cut.strip) *
+        int64_t{sizeof(float)};
     return size;
 }
 
