@@ -143,6 +143,7 @@ struct DepthwiseWeightsWalk {
 #pragma GCC unroll 8
         for (int s = 0; s < kTaps; ++s) at[s] = t.columns[s].offset;
         const ptrdiff_t source_step = t.source_step, grad_step = t.grad_step;
+        const ptrdiff_t ahead = t.bias_rows > 0 ? 2 * t.period : 0;
         const int64_t rows = t.grad_rows, most = rows + kRows - 1;
         const int64_t last = t.end_step < most ? t.end_step : most,
                       whole = last < rows ? last : rows;
@@ -154,10 +155,10 @@ struct DepthwiseWeightsWalk {
             const float *source = x + step * source_step, *grad = g + step * grad_step;
             if (step >= kRows - 1 && step < whole) {
                 if (!V::kFreeMasks && column.whole) {
-                    full_steps<false>(column, at, source_step, grad_step, 2 * t.period,
-                                      whole - step, source, grad);
+                    full_steps<false>(column, at, source_step, grad_step, ahead, whole - step,
+                                      source, grad);
                 } else {
-                    full_steps<true>(column, at, source_step, grad_step, 2 * t.period, whole - step,
+                    full_steps<true>(column, at, source_step, grad_step, ahead, whole - step,
                                      source, grad);
                 }
                 step = whole;
