@@ -177,6 +177,6 @@ public class NativeConvRuntimeTests
             NativeLibraryCheck.Check(() => throw new TCause(), () => 0));
         Assert.IsType<TCause>(e.InnerException);
         Assert.Contains(text, e.Message, StringComparison.Ordinal);
-        Assert.Contains("nativeconv", e.Message, StringComparison.Ordinal);
+        Assert.Contains("nconv", e.Message, StringComparison.Ordinal);
     }
 }

@@ -78,7 +78,7 @@ internal static class NativeLibraryCheck
     private static string Platform => RuntimeInformation.RuntimeIdentifier;
 
     private static string FileName =>
-        OperatingSystem.IsWindows() ? "nativeconv.dll"
-        : OperatingSystem.IsMacOS() ? "libnativeconv.dylib"
-        : "libnativeconv.so";
+        OperatingSystem.IsWindows() ? "nconv.dll"
+        : OperatingSystem.IsMacOS() ? "libnconv.dylib"
+        : "libnconv.so";
 }

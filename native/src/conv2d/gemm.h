@@ -30,7 +30,7 @@ struct ProducedBlocks {
     int64_t produced, lanes, vectors, count;
 };
 
-// The share of an axis' taps that gemm_gather sums: below 1 where it leaves out those that read padding.
+// The share of an axis' taps that gemm_gather sums where it parts all places by them, else 1.
 double summed_taps(const Window&);
 WorkspaceSize gemm_gather_workspace(const Context&, const Gather&);
 CheckedSize gemm_packed_count(const Context&, const Gather&);

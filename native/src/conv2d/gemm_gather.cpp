@@ -31,6 +31,35 @@ TapRange same_taps(const Window& axis, bool parted, int64_t phase, int64_t at, i
     return taps;
 }
 
+// How an axis' places are parted by the taps that read inside the source, so that those in padding are left out.
+// It follows from the descriptor alone: a tap is left out for a pixel wherever its region ends, and with infinite
+// weights, too, the bits are those of any other cut.
+enum class Parts {
+    kOne,     // padding is read as zeros
+    kBorder,  // of one, where the other axis' place has all its taps: 512 channels at 7 x 7 from 97 to 112 % of peak
+    kFar,     // each place for itself: taps far apart
+};
+
+// Three sets of taps at most: wide kernels would come in parts of single columns. Where less than 1 % of the taps
+// reads padding a region has a row or two, and tiles of the border's one or two pixels take what is saved.
+Parts parts_of(const Window& axis) {
+    constexpr int64_t kShare = 100, kMostSets = 3;
+    if (summed_taps(axis) < 1) return Parts::kFar;
+    int64_t all = 0, inside = 0;
+    for (int64_t phase = 0; phase < axis.phases(); ++phase) {
+        const int64_t size = axis.phase_size(phase);
+        int64_t sets = 0;
+        for (int64_t at = 0, end; at < size; at = end, ++sets) {
+            if (sets == kMostSets) return Parts::kOne;
+            end = size;
+            const TapRange taps = same_taps(axis, true, phase, at, &end);
+            inside += taps.count * (end - at);
+        }
+        all += size * axis.tap_count(phase);
+    }
+    return (all - inside) * kShare > all ? Parts::kBorder : Parts::kOne;
+}
+
 // Whether any tap of any phase may read padding.
 bool reaches_out(const Window& axis) {
     const int64_t last = (axis.phase_size(0) - 1) * axis.source_step();
@@ -180,8 +209,8 @@ public:
           planes_(!gather.problem.channels_last()),
           // A residual in NCHW is added to the planes, not transposed into a stage.
           planes_epilogue_(planes_ && call.epilogue != nullptr && call.epilogue->in_output()),
-          parted_y_(summed_taps(gather.y) < 1),
-          parted_x_(summed_taps(gather.x) < 1) {}
+          parts_y_(parts_of(gather.y)),
+          parts_x_(parts_of(gather.x)) {}
 
     void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
         const Cut cut(context_, g_, images, execution.threads);
@@ -278,23 +307,29 @@ private:
         const int64_t end_x = min_of(r.x + r.columns, g_.x.phase_size(part.phase_x));
         for (int64_t y = r.y, next_y; y < end_y; y = next_y) {
             next_y = end_y;
-            part.taps_y = same_taps(g_.y, parted_y_, part.phase_y, y, &next_y);
+            part.taps_y = same_taps(g_.y, parts_y_ != Parts::kOne, part.phase_y, y, &next_y);
+            // Corners of one pixel would take half the time of a tile.
+            const bool parted_x =
+                parts_x_ == Parts::kFar ||
+                (parts_x_ == Parts::kBorder && part.taps_y.count == g_.y.tap_count(part.phase_y));
             for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
                 next_x = end_x;
-                part.taps_x = same_taps(g_.x, parted_x_, part.phase_x, x, &next_x);
+                part.taps_x = same_taps(g_.x, parted_x, part.phase_x, x, &next_x);
                 part.region = {y, next_y - y, x, next_x - x};
                 multiply_part(block, part, panel);
             }
         }
     }
 
-    // A part of one tap without padding, as a 1 x 1 kernel has: false if it is something else.
+    // A part of one tap without padding, as a 1 x 1 kernel has: false if it is something else, or too short.
     bool multiply_run(const Block& block, const Part& part, const float* panel) const {
         const TilePixels pixels(g_, part, block.source, block.result);
         const int64_t run = pixels.run();
-        if (run == 0) return false;
         const int64_t stored = round_up(block.columns, k_.lanes);
+        if (run == 0 || (block.columns < stored && !k_.gemm->runs_short_rows)) return false;
         const int64_t vectors = stored / k_.lanes, most = k_.gemm->rows_tile_rows[vectors - 1];
+        const int64_t tiles = ceil_div(run, most);
+        if (k_.gemm->rows_run[run / tiles - 1][vectors - 1] == nullptr) return false;
         const int64_t tap = part.taps_y.first * g_.x.tap_count(part.phase_x) + part.taps_x.first;
         const bool whole = block.from + block.depth == g_.reduced;
         const Epilogue* epilogue = whole ? block.epilogue : nullptr;
@@ -307,7 +342,6 @@ private:
         args.columns = static_cast<int>(block.columns);
         args.mode = block.from > 0 ? TileMode::kContinue : TileMode::kStore;
         args.ahead = far_;
-        const int64_t tiles = ceil_div(run, most);
         for (int64_t row = 0; row < part.region.pixels() / run; ++row) {
             args.source = pixels.source_row(row);
             args.out = pixels.result_row(row);
@@ -335,10 +369,10 @@ private:
     void multiply_part(const Block& block, const Part& part, const float* panel) const {
         const int64_t stored = round_up(block.columns, k_.lanes);
         if (multiply_run(block, part, panel)) return;
+        static constexpr ptrdiff_t kNoOffsets[kMaxTableTaps] = {};
         const float* table[kMaxTableTaps * kMaxTileRows];
+        ptrdiff_t offsets[kMaxTableTaps];
         RowsTileArgs args;
-        args.sources = table;
-        args.source_pitch = kMaxTileRows;
         args.depth = block.depth;
         args.panel_tap = g_.reduced * stored;
         args.init = block.bias;
@@ -363,9 +397,15 @@ private:
             const Epilogue* epilogue = last ? block.epilogue : nullptr;
             TilePixels tile(g_, part, block.source, block.result);
             args.outputs = tile.results();
+            if (args.taps > 0) tile.tap_offsets(first, args.taps, offsets);
             for_each_share(pixels, tiles, [&](int64_t, int64_t rows) {
                 tile.advance(static_cast<int>(rows));
-                if (args.taps > 0) tile.fill(first, args.taps, block.zeros, table);
+                if (far_ && first == 0) tile.ask_ahead(block.depth, block.columns);
+                const bool inside = args.taps == 0 || tile.inside();
+                args.sources = inside ? tile.sources() : table;
+                args.source_pitch = inside ? 0 : kMaxTileRows;
+                args.offsets = inside ? offsets : kNoOffsets;
+                if (!inside) tile.fill(first, args.taps, block.zeros, table);
                 k_.gemm->rows_tile[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) {
                     epilogue->apply(tile.results(), static_cast<int>(rows), block.columns);
@@ -382,7 +422,8 @@ private:
     const GatherCall& call_;
     const ProducedBlocks blocks_;
     const Slot slot_;
-    const bool planes_, planes_epilogue_, parted_y_, parted_x_;
+    const bool planes_, planes_epilogue_;
+    const Parts parts_y_, parts_x_;
     // Images that L2 does not hold and the hardware alone does not fetch in time.
     const bool far_ = !planes_ && g_.source_image + g_.result_image > kFarFloats;
     const bool reads_padding_ = reaches_out(g_.y) || reaches_out(g_.x);
@@ -397,10 +438,8 @@ private:
 
 }  // namespace
 
-// Pixels are parted by the taps that read inside the source where so much of an axis' taps reads padding. It follows
-// from the descriptor alone, and a tap is left out for a pixel wherever its region ends: with infinite weights,
-// too, the bits are those of any other cut. fc6 of SSD, dilation 6 on 19 x 19, reads padding by 38 % of its
-// taps; dense kernels would come in parts of one row or column.
+// Below 1 where so much of an axis' taps reads padding that each place is a part of its own: fc6 of SSD, dilation 6
+// on 19 x 19, reads padding by 38 % of its taps. Winograd's choice goes by it.
 double summed_taps(const Window& axis) {
     constexpr int64_t kShare = 8, kLeastStep = 4, kMostTaps = 64;
     const int64_t taps = axis.tap_count(0), size = axis.phase_size(0);

@@ -79,9 +79,8 @@ public:
     // Takes the next `rows` pixels.
     void advance(int rows) {
         rows_ = rows;
+        first_ = {y_, column_};
         for (int i = 0; i < rows; ++i) {
-            ys_[i] = y_;
-            xs_[i] = first_x_ + column_ * step_x_;
             sources_[i] = from_ + column_ * source_step_;
             results_[i] = to_ + column_ * result_step_;
             if (++column_ == columns_) {
@@ -93,47 +92,74 @@ public:
         }
     }
 
+    // How far `count` taps from the part's `tap`-th on read from the first.
+    void tap_offsets(int64_t tap, int64_t count, ptrdiff_t* offsets) const {
+        const TapRange& x = part_.taps_x;
+        for (int64_t t = tap; t < tap + count; ++t)
+            *offsets++ = t / x.count * tap_y_ * row_ + t % x.count * tap_x_ * pixel_;
+    }
+
+    // Whether none of the pixels taken reads padding: sources() and tap_offsets() are all there is to it. A table
+    // of all taps held 16 to 32 channels at 70 % of peak.
+    bool inside() const {
+        const int64_t reach_y = (part_.taps_y.count - 1) * tap_y_,
+                      reach_x = (part_.taps_x.count - 1) * tap_x_;
+        const int64_t last_y = column_ == 0 ? y_ - step_y_ : y_;
+        const bool one_row = last_y == first_.y;
+        const int64_t left = first_x_ + (one_row ? first_.column : 0) * step_x_;
+        const int64_t right =
+            first_x_ + (one_row ? first_.column + rows_ - 1 : columns_ - 1) * step_x_;
+        return within(first_.y + min_of(0, reach_y), extent_y_) &&
+               within(last_y + max_of(0, reach_y), extent_y_) &&
+               within(left + min_of(0, reach_x), extent_x_) &&
+               within(right + max_of(0, reach_x), extent_x_);
+    }
+    const float* const* sources() const { return sources_; }
+
     // The sources of the pixels taken by `count` taps from the part's `tap`-th on, kMaxTileRows apart.
     // Taps in padding read `zeros`.
     void fill(int64_t tap, int64_t count, const float* zeros, const float** table) const {
-        int64_t row = tap / part_.taps_x.count, column = tap % part_.taps_x.count;
-        const bool checked = !inside();
-        for (int64_t t = 0; t < count; ++t, table += kMaxTileRows) {
-            const int64_t dy = row * tap_y_, dx = column * tap_x_;
+        for (int64_t t = tap; t < tap + count; ++t, table += kMaxTileRows) {
+            const int64_t dy = t / part_.taps_x.count * tap_y_,
+                          dx = t % part_.taps_x.count * tap_x_;
             const ptrdiff_t distance = dy * row_ + dx * pixel_;
-            for (int i = 0; i < rows_; ++i) table[i] = sources_[i] + distance;
-            if (checked) {
-                for (int i = 0; i < rows_; ++i) {
-                    const bool read =
-                        within(ys_[i] + dy, extent_y_) && within(xs_[i] + dx, extent_x_);
-                    table[i] = read ? table[i] : zeros;
-                }
-            }
-            if (++column == part_.taps_x.count) {
-                column = 0;
-                ++row;
-            }
+            for_each_pixel([&](int i, int64_t y, int64_t x) {
+                const bool read = within(y + dy, extent_y_) && within(x + dx, extent_x_);
+                table[i] = read ? sources_[i] + distance : zeros;
+            });
         }
+    }
+
+    // Asks for the lines that the tile will write, and of its last tap, since rows of taps before that were read by
+    // the pixels above.
+    void ask_ahead(int64_t depth, int64_t columns) const {
+        const int64_t dy = (part_.taps_y.count - 1) * tap_y_,
+                      dx = (part_.taps_x.count - 1) * tap_x_;
+        for_each_pixel([&](int i, int64_t y, int64_t x) {
+            prefetch(results_[i], columns);
+            if (within(y + dy, extent_y_) && within(x + dx, extent_x_))
+                prefetch(sources_[i] + dy * row_ + dx * pixel_, depth);
+        });
     }
 
     float* const* results() const { return results_; }
 
 private:
-    static bool within(int64_t at, int64_t extent) {
-        return static_cast<uint64_t>(at) < static_cast<uint64_t>(extent);
+    // The positions that the first taps of the pixels taken read.
+    template <class Body>
+    void for_each_pixel(const Body& body) const {
+        int64_t y = first_.y, column = first_.column;
+        for (int i = 0; i < rows_; ++i) {
+            body(i, y, first_x_ + column * step_x_);
+            if (++column == columns_) {
+                column = 0;
+                y += step_y_;
+            }
+        }
     }
 
-    // Whether none of the pixels taken reads padding.
-    bool inside() const {
-        const int64_t last = rows_ - 1, reach_y = (part_.taps_y.count - 1) * tap_y_,
-                      reach_x = (part_.taps_x.count - 1) * tap_x_;
-        const bool one_row = ys_[0] == ys_[last];
-        const int64_t left = one_row ? xs_[0] : first_x_;
-        const int64_t right = one_row ? xs_[last] : first_x_ + (columns_ - 1) * step_x_;
-        return within(ys_[0] + min_of(0, reach_y), extent_y_) &&
-               within(ys_[last] + max_of(0, reach_y), extent_y_) &&
-               within(left + min_of(0, reach_x), extent_x_) &&
-               within(right + max_of(0, reach_x), extent_x_);
+    static bool within(int64_t at, int64_t extent) {
+        return static_cast<uint64_t>(at) < static_cast<uint64_t>(extent);
     }
 
     const int64_t step_y_, step_x_, extent_y_, extent_x_;
@@ -146,8 +172,11 @@ private:
     int64_t y_, first_x_, column_ = 0;
     const float* from_;
     float* to_;
+    // The pixels taken: how many, and the first.
     int rows_ = 0;
-    int64_t ys_[kMaxTileRows], xs_[kMaxTileRows];
+    struct {
+        int64_t y, column;
+    } first_ = {};
     const float* sources_[kMaxTileRows];
     float* results_[kMaxTileRows];
 };

@@ -265,13 +265,11 @@ private:
         args.b_z = chunk.strip_image;
         args.out = out;
         args.out_row = p_.kernel_taps * p_.group_inputs;
+        args.tiles = 1;
         args.columns = static_cast<int>(columns);
         args.mode = mode;
         const int vectors = static_cast<int>(ceil_div(columns, k_.lanes));
-        // A strip of our own is wide enough for whole vectors, the caller's tensor is not.
-        const bool whole = columns % k_.lanes == 0 || (!p_.channels_last() && p_.groups == 1);
-        (whole ? k_.gemm->packed_tile
-               : k_.gemm->packed_tile_partial)[tile.rows - 1][vectors - 1](args);
+        k_.gemm->packed_tile[tile.rows - 1][vectors - 1](args);
     }
 
     // The gradient of one output channel: its partial sums in order, from [tap][c] to [c][tap] in NCHW.

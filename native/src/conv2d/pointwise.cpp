@@ -189,8 +189,9 @@ private:
                 for (int i = 0; i < count; ++i) {
                     steps[i] = step(task, first + i, d);
                     const int64_t run = whole / tile_pixels() * tile_pixels();
-                    if (run > 0) multiply_run(task, steps[i], d, depth, run);
-                    if (run < whole) multiply(task, steps[i], d, depth, run, whole - run);
+                    if (run > 0)
+                        multiply(task, steps[i], d, depth, 0, run / tile_pixels(), tile_pixels());
+                    if (run < whole) multiply(task, steps[i], d, depth, run, 1, whole - run);
                 }
                 for (int64_t pixel = whole; pixel < task.pixels; ++pixel) {
                     multiply_column(task, steps, count, d, depth, pixel);
@@ -206,27 +207,9 @@ private:
                 task.bias != nullptr ? task.bias + from : nullptr};
     }
 
-    void multiply_run(const Task& task, const Step& step, int64_t from, int64_t depth,
-                      int64_t pixels) const {
-        // The first produced channels' pass asks for the next block of pixels, within the plane.
-        const int64_t last = (task.source - call_.source) % plane_ + 2 * pixels;
-        const ptrdiff_t ahead =
-            far_ && step.from == tiles_.first(task.first_tile) && last <= plane_ ? pixels : 0;
-        const PackedRunArgs args = {step.weights,
-                                    task.source + from * plane_,
-                                    plane_,
-                                    depth,
-                                    step.bias,
-                                    task.result + step.from * plane_,
-                                    plane_,
-                                    pixels / tile_pixels(),
-                                    from == 0 ? TileMode::kStore : TileMode::kContinue,
-                                    ahead};
-        k_.gemm->packed_run[step.rows - 1][k_.gemm->packed_tile_vectors - 1](args);
-    }
-
+    // Tiles of pixels side by side.
     void multiply(const Task& task, const Step& step, int64_t from, int64_t depth, int64_t pixel,
-                  int64_t pixels) const {
+                  int64_t tiles, int64_t columns) const {
         PackedTileArgs args = {};
         args.a = step.weights;
         args.b = task.source + from * plane_ + pixel;
@@ -236,12 +219,15 @@ private:
         args.init = step.bias;
         args.out = task.result + step.from * plane_ + pixel;
         args.out_row = plane_;
-        args.columns = static_cast<int>(pixels);
+        args.tiles = tiles;
+        args.columns = static_cast<int>(columns);
         args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
-        // A whole vector past the last pixel may be past the end of the tensor.
-        const auto& kernels =
-            pixels % k_.lanes == 0 ? k_.gemm->packed_tile : k_.gemm->packed_tile_partial;
-        kernels[step.rows - 1][ceil_div(pixels, k_.lanes) - 1](args);
+        // The first produced channels' pass asks for the next block of pixels, within the plane.
+        const int64_t run = tiles * columns, last = (task.source - call_.source) % plane_ + 2 * run;
+        if (far_ && columns == tile_pixels() && step.from == tiles_.first(task.first_tile) &&
+            last <= plane_)
+            args.ahead = run;
+        k_.gemm->packed_tile[step.rows - 1][ceil_div(columns, k_.lanes) - 1](args);
     }
 
     void multiply_column(const Task& task, const Step* steps, int count, int64_t from,

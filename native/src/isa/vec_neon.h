@@ -43,6 +43,7 @@ struct VecNeon {
         }
         return vld1q_f32(lanes);
     }
+    static constexpr bool kMaskedStores = false;
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return vbslq_f32(m, vfmaq_f32(c, a, b), c);
     }

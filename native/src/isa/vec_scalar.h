@@ -52,6 +52,8 @@ struct VecScalar {
     static Mask range(int begin, int end) { return begin <= 0 && end > 0; }
     // Lanes outside of the mask are not read, and are zero.
     static Reg load_where(Mask m, const float* p) { return m ? *p : 0.0f; }
+    // Whether there is store_where(mask, p, v), and costs what a store does.
+    static constexpr bool kMaskedStores = false;
     // a * b + c, and c outside of the mask.
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return m ? multiply_add_scalar(a, b, c) : c;

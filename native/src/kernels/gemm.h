@@ -15,13 +15,14 @@ enum class TileMode {
     kAdd,       // out = out + sum: a new chain, added
 };
 
-// rows x columns outputs, columns in lanes. Every row has a pointer per tap to `depth` consecutive
-// values, which are broadcast; the panel holds the weights as [tap][depth][vectors * lanes], its taps
-// panel_tap apart.
-//   out[i][j] = init[j] + sum over t, k of sources[t][i][k] * panel[t][k][j]
+// rows x columns outputs, columns in lanes. Every row has `depth` consecutive values per tap, which are
+// broadcast; the panel holds the weights as [tap][depth][vectors * lanes], its taps panel_tap apart.
+//   out[i][j] = init[j] + sum over t, k of sources[t][i][offsets[t] + k] * panel[t][k][j]
 struct RowsTileArgs {
-    const float* const* sources;  // [taps][source_pitch]
+    const float* const*
+        sources;  // [taps][source_pitch]; the pitch is 0 where all taps share the rows'
     ptrdiff_t source_pitch;
+    const ptrdiff_t* offsets;  // [taps]
     int64_t taps;
     int64_t depth;
     const float* panel;
@@ -52,7 +53,8 @@ using RowsRun = void (*)(const RowsRunArgs&);
 
 // rows x columns outputs, columns in lanes, both operands walked by constant steps:
 //   out[i][j] = init[i] + sum over z, y, x of a[z,y,x][i] * b[z,y,x][j]
-// a is packed [..][rows] along x; b has one vector block per x.
+// a is packed [..][rows] along x; b has one vector block per x, of which no more than the columns is read. Then
+// the same for further tiles side by side, whole ones: a call for each cost 64 channels at 56 x 56 4 points of peak.
 struct PackedTileArgs {
     const float* a;
     ptrdiff_t a_y, a_z;
@@ -62,26 +64,12 @@ struct PackedTileArgs {
     const float* init;  // one per row; null: zeros
     float* out;
     ptrdiff_t out_row;
-    int columns;
-    TileMode mode;
-};
-using PackedTile = void (*)(const PackedTileArgs&);
-
-// Packed tiles side by side, all their vectors whole, along x only. No call for each: 64 channels at
-// 56 x 56 gained 4 points of peak.
-struct PackedRunArgs {
-    const float* a;
-    const float* b;
-    ptrdiff_t b_x;
-    int64_t x;
-    const float* init;  // one per row; null: zeros
-    float* out;
-    ptrdiff_t out_row;
     int64_t tiles;
-    TileMode mode;    // kStore or kContinue
+    int columns;  // of a tile: valid ones, more than (vectors - 1) * lanes
+    TileMode mode;
     ptrdiff_t ahead;  // ask for b's lines so far ahead; 0: do not
 };
-using PackedRun = void (*)(const PackedRunArgs&);
+using PackedTile = void (*)(const PackedTileArgs&);
 
 // One column of up to kColumnTiles packed tiles at once, rows in lanes: where a block of pixels is one
 // wider than its vectors, a whole vector for that pixel would cost up to a third.
@@ -103,13 +91,11 @@ using ColumnKernel = void (*)(const ColumnArgs&);
 struct GemmKernels {
     int rows_tile_vectors, rows_tile_rows[kMaxTileVectors];  // [vectors - 1]
     RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];       // [rows - 1][vectors - 1]
-    RowsRun rows_run[kMaxTileRows][kMaxTileVectors];
+    RowsRun rows_run[kMaxTileRows][kMaxTileVectors];  // null for fewer rows than runs are cut into
+    bool runs_short_rows;  // rows_run takes columns that are no whole vectors
 
     int packed_tile_rows, packed_tile_vectors;
     PackedTile packed_tile[kMaxTileRows][kMaxTileVectors];
-    PackedTile packed_tile_partial[kMaxTileRows]
-                                  [kMaxTileVectors];  // reads `columns` of b, not more
-    PackedRun packed_run[kMaxTileRows][kMaxTileVectors];
     ColumnKernel packed_column;  // null where a tile's rows do not fit one vector
 };
 

@@ -6,8 +6,9 @@
 
 namespace nconv {
 
-// rows x columns results of a depthwise gather as in depthwise.h, the elements of a row in lanes: `count` pixels of one channel, or interleaved channels.
-// Element e of tap s is source[.. + columns[s].offset + e] for e in first .. end-1, else padding.
+// rows x columns results of a depthwise gather as in depthwise.h, the elements of a row in lanes: `count`
+// pixels of one channel, or interleaved channels. Element e of tap s is source[.. + columns[s].offset + e]
+// for e in first .. end-1, else padding.
 constexpr int kMaxDepthwiseTaps = 64;    // of one row of the kernel
 constexpr int kMaxDepthwisePeriod = 16;  // vectors after which interleaved weights repeat
 struct DepthwiseColumn {

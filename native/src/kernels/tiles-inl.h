@@ -10,15 +10,23 @@ namespace nconv {
 
 template <class V>
 struct TileShape {
-    static constexpr int kRowsTileVectors = V::kRegisters >= 32 ? 4 : 2;
+    // One lane needs no more than its sums to be right: 4 x 1.
+    static constexpr bool kOneLane = V::kLanes == 1, kMany = V::kRegisters >= 32;
+    static constexpr int kRowsTileVectors = kOneLane ? 1 : kMany ? 4 : 2;
     // Fewer vectors leave registers for more rows: a load of weights is used more often, and 6 x 1 waited
     // for its sums.
     static constexpr int rows_tile_rows(int vectors) {
+        if (kOneLane) return 4;
         if (vectors == 1) return 12;
-        return V::kRegisters < 32 ? 6 : vectors == 2 ? 12 : vectors == 3 ? 8 : 6;
+        return !kMany ? 6 : vectors == 2 ? 12 : vectors == 3 ? 8 : 6;
     }
-    static constexpr int kPackedTileRows = V::kRegisters >= 32 ? 12 : 6;
-    static constexpr int kPackedTileVectors = 2;
+    // Runs are cut into near-equal tiles of no fewer rows but for the shortest, which take tiles with pointers.
+    static constexpr int rows_run_rows(int vectors) {
+        const int most = rows_tile_rows(vectors);
+        return most == 12 ? 10 : most == 8 ? 6 : most - 1;
+    }
+    static constexpr int kPackedTileRows = kOneLane ? 4 : kMany ? 12 : 6;
+    static constexpr int kPackedTileVectors = kOneLane ? 1 : 2;
 };
 
 template <class V, int kRows, int kVectors>

@@ -88,7 +88,7 @@ public class AbiTests
     [Fact]
     public void LibraryExportsEveryFunction()
     {
-        nint library = NativeLibrary.Load("nativeconv", typeof(NativeMethods).Assembly, null);
+        nint library = NativeLibrary.Load("nconv", typeof(NativeMethods).Assembly, null);
         Assert.All(Functions, function =>
             Assert.NotEqual(0, NativeLibrary.GetExport(library, function.Name)));
     }
@@ -107,7 +107,7 @@ public class AbiTests
         {
             var import = function.GetCustomAttribute<DllImportAttribute>()!;
             Assert.Equal(
-                ("nativeconv", CallingConvention.Cdecl), (import.Value, import.CallingConvention));
+                ("nconv", CallingConvention.Cdecl), (import.Value, import.CallingConvention));
             Assert.All(function.GetParameters().Append(function.ReturnParameter), parameter =>
                 Assert.True(IsBlittable(parameter.ParameterType), $"{function.Name}: {parameter}"));
         });

@@ -9,104 +9,104 @@ namespace NativeConv.Interop;
 
 internal static unsafe partial class NativeMethods
 {
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("int32_t")]
     public static extern int nconv_version();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("int32_t")]
     public static extern int nconv_abi_version();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("const char *")]
     public static extern sbyte* nconv_status_text(nconv_status status);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_isa nconv_active_isa();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("uint32_t")]
     public static extern uint nconv_supported_isas();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("const char *")]
     public static extern sbyte* nconv_isa_name(nconv_isa isa);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_set_max_isa(nconv_isa isa);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("int32_t")]
     public static extern int nconv_thread_count();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_set_max_threads([NativeTypeName("int32_t")] int threads);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("int32_t")]
     public static extern int nconv_spin_microseconds();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_set_spin_microseconds([NativeTypeName("int32_t")] int microseconds);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("const char *")]
     public static extern sbyte* nconv_algorithm_name([NativeTypeName("int32_t")] int index);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_buffer_allocate([NativeTypeName("int64_t")] long bytes, void** buffer);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void nconv_buffer_free(void* buffer);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("int64_t")]
     public static extern long nconv_buffer_pooled_bytes();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_buffer_set_max_pooled_bytes([NativeTypeName("int64_t")] long bytes);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void nconv_buffer_trim();
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void nconv_conv2d_desc_init(nconv_conv2d_desc* desc);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_same_padding([NativeTypeName("int64_t")] long input, [NativeTypeName("int64_t")] long kernel, [NativeTypeName("int64_t")] long stride, [NativeTypeName("int64_t")] long dilation, [NativeTypeName("int32_t")] int lower, [NativeTypeName("int64_t *")] long* before, [NativeTypeName("int64_t *")] long* after);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_plan_create([NativeTypeName("const nconv_conv2d_desc *")] nconv_conv2d_desc* desc, [NativeTypeName("const nconv_plan_options *")] nconv_plan_options* options, nconv_plan** plan);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern void nconv_plan_destroy(nconv_plan* plan);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_plan_get_info([NativeTypeName("const nconv_plan *")] nconv_plan* plan, nconv_plan_info* info);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_plan_workspace_bytes([NativeTypeName("const nconv_plan *")] nconv_plan* plan, nconv_pass pass, [NativeTypeName("int32_t")] int threads, [NativeTypeName("int64_t *")] long* bytes);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     [return: NativeTypeName("const char *")]
     public static extern sbyte* nconv_plan_algorithm([NativeTypeName("const nconv_plan *")] nconv_plan* plan, nconv_pass pass);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_plan_describe([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("char *")] sbyte* text, [NativeTypeName("int64_t")] long text_bytes, [NativeTypeName("int64_t *")] long* required_bytes);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_pack_weights([NativeTypeName("const nconv_plan *")] nconv_plan* plan, nconv_pass pass, [NativeTypeName("const float *")] float* weights, [NativeTypeName("int64_t")] long weights_count, void* packed_weights, [NativeTypeName("int64_t")] long packed_weights_bytes);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_forward([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_forward_args *")] nconv_forward_args* args);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_input([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_input_args *")] nconv_backward_input_args* args);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_weights([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_weights_args *")] nconv_backward_weights_args* args);
 
-    [DllImport("nativeconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    [DllImport("nconv", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern nconv_status nconv_backward_residual([NativeTypeName("const nconv_plan *")] nconv_plan* plan, [NativeTypeName("const nconv_backward_residual_args *")] nconv_backward_residual_args* args);
 
     [NativeTypeName("#define NCONV_VERSION_MAJOR 0")]

@@ -10,7 +10,8 @@ constexpr void add_rows_tiles(GemmKernels& set) {
     constexpr int kMost = TileShape<V>::rows_tile_rows(kVectors);
     if (kRows == kMost) set.rows_tile_rows[kVectors - 1] = kMost;
     set.rows_tile[kRows - 1][kVectors - 1] = rows_tile<V, kRows, kVectors>;
-    set.rows_run[kRows - 1][kVectors - 1] = rows_run<V, kRows, kVectors>;
+    if constexpr (kRows >= TileShape<V>::rows_run_rows(kVectors))
+        set.rows_run[kRows - 1][kVectors - 1] = rows_run<V, kRows, kVectors>;
     if constexpr (kRows > 1) {
         add_rows_tiles<V, kRows - 1, kVectors>(set);
     } else if constexpr (kVectors > 1) {
@@ -20,9 +21,7 @@ constexpr void add_rows_tiles(GemmKernels& set) {
 
 template <class V, int kRows, int kVectors>
 constexpr void add_packed_tiles(GemmKernels& set) {
-    set.packed_tile[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, false>;
-    set.packed_run[kRows - 1][kVectors - 1] = packed_run<V, kRows, kVectors>;
-    set.packed_tile_partial[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors, true>;
+    set.packed_tile[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors>;
     if constexpr (kVectors > 1) {
         add_packed_tiles<V, kRows, kVectors - 1>(set);
     } else if constexpr (kRows > 1) {
@@ -36,6 +35,7 @@ constexpr GemmKernels make_gemm() {
     GemmKernels set = {};
     set.rows_tile_vectors = Shape::kRowsTileVectors;
     add_rows_tiles<V, Shape::rows_tile_rows(Shape::kRowsTileVectors), Shape::kRowsTileVectors>(set);
+    set.runs_short_rows = V::kMaskedStores;
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
