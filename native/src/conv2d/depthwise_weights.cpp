@@ -1,7 +1,6 @@
-// Weight gradients of depthwise convolution. They walk rows; a row is cut where its set of taps
-// changes, so that a tap that would read padding is never multiplied. Channels are in lanes, in
-// NCHW after transposing blocks of planes, a few rows at a time; with pixels in lanes 3 x 3 reached
-// 6 % of peak and less.
+// Weight gradients of depthwise convolution with channels in lanes. They walk rows; a row is cut where its set
+// of taps changes, so that a tap that would read padding is never multiplied. In NCHW blocks of planes are
+// transposed, a few rows at a time; wide planes and few channels: depthwise_weights_pixels.cpp.
 #include <string.h>
 
 #include "conv2d/depthwise.h"
@@ -11,8 +10,7 @@
 namespace nconv {
 namespace {
 
-// A block of channels of grad_weights is summed in its thread's workspace, a chain or kVirtualLanes
-// chains per tap.
+// A block of channels of grad_weights is summed in its thread's workspace, a chain per tap.
 constexpr int64_t kChannelBlock = kVirtualLanes;
 
 // The taps of an axis.
