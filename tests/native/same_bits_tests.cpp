@@ -46,7 +46,9 @@ std::vector<Case> cases() {
         // Weight gradients of small groups, of few channels, and with the input's channels in lanes.
         "g9mb2_ic36ih40_oc36_kh3ph1", "mb2_ic3ih40_oc40_kh5sh2ph2", "mb2_ic48ih40_oc33_kh1",
         // Weight gradients with pixels in lanes.
-        "mb3_ic3ih37iw47_oc13_kh3kw3ph1pw1"};
+        "mb3_ic3ih37iw47_oc13_kh3kw3ph1pw1",
+        // Depthwise weight gradients down columns of vectors: wide planes, strided interleaved channels.
+        "g9mb1_ic9ih140iw29_oc9_kh3kw3ph1pw1", "g2mb2_ic2ih160iw40_oc2_kh5kw4sh2sw3ph2pw2dh1dw1"};
     const struct {
         nconv_activation activation;
         float alpha, beta;

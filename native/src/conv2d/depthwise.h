@@ -2,7 +2,8 @@
 // the weight gradients.
 #pragma once
 
-#include "conv2d/gather.h"
+#include "conv2d/derivative.h"
+#include "conv2d/weight_chunks.h"
 
 namespace nconv {
 
@@ -61,8 +62,34 @@ CheckedSize depthwise_strips_workspace(const Context&, const Gather&);
 void depthwise_gather_pixels(const DepthwiseCall&, const Execution&);
 CheckedSize depthwise_pixels_workspace(const Context&, const Gather&);
 
+// Weight gradients with the elements of a row in lanes; with channels in lanes.
+bool has_pixel_weights(const Problem&);
+WorkspaceSize depthwise_pixel_weights_workspace(const Problem&);
+void depthwise_pixel_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
+                             const Execution&);
 WorkspaceSize depthwise_weights_workspace(const Context&);
 WeightsCut depthwise_weights_cut(const Context&);
+
+// Weight gradients image by image, each added to the result: sums stay short. Calls run(image, its grad_output with
+// the derivative applied).
+template <class Run>
+void for_each_gradient(const Context& context, const BackwardWeightsCall& call,
+                       const Workspace& workspace, const Execution& execution, const Run& run) {
+    const Problem& p = context.problem;
+    const int64_t at_once = derived_images(p, execution.threads);
+    const ChunkRange images(call, depthwise_weights_cut(context), 0);
+    for (int64_t n = images.first; n < images.end; ++n) {
+        const float* grad = images.gradient_of(p, n);
+        if (call.output != nullptr) {
+            float* derived = workspace.shared_floats();
+            if (n % at_once == 0)
+                derive_gradient(context, grad, call.output + n * p.output_image, derived,
+                                min_of(at_once, p.batch - n) * p.output_image, execution);
+            grad = derived + n % at_once * p.output_image;
+        }
+        run(n, grad);
+    }
+}
 void depthwise_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                                 const Execution&);
 

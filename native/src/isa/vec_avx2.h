@@ -54,6 +54,7 @@ struct VecAvx2 {
     }
     static constexpr bool kMaskedStores = false;  // microcoded on Zen: 42 operations
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return select(m, fma(a, b, c), c); }
+    static constexpr bool kFreeMasks = false;
     static constexpr bool kConcat = false;
     static void interleave(Reg& a, Reg& b) {
         const Reg low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);

@@ -56,6 +56,7 @@ struct VecAvx512 {
     static constexpr bool kMaskedStores = true;
     static void store_where(Mask m, float* p, Reg v) { _mm512_mask_storeu_ps(p, m, v); }
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
+    static constexpr bool kFreeMasks = true;
     static constexpr bool kConcat = true;
     using Index = __m512i;
     static Index lanes_from(int lane) {

@@ -48,6 +48,7 @@ struct VecNeon {
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return vbslq_f32(m, vfmaq_f32(c, a, b), c);
     }
+    static constexpr bool kFreeMasks = false;
     static constexpr bool kConcat = false;
     static void interleave(Reg& a, Reg& b) {
         const float32x4x2_t both = vzipq_f32(a, b);

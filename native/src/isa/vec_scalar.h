@@ -60,6 +60,8 @@ struct VecScalar {
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return m ? multiply_add_scalar(a, b, c) : c;
     }
+    // Whether load_where and fma_where cost no more than load and fma.
+    static constexpr bool kFreeMasks = true;
     // Whether lanes_from(lane) and concat(a, b, lanes_from(lane)) give lanes lane .. lane + kLanes - 1 of a
     // and b side by side, lane < kLanes, faster than a load across two cache lines: 2 cycles on Zen 5.
     static constexpr bool kConcat = false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/depthwise_weights-inl.h"
+#include "kernels/depthwise_weights_pixels-inl.h"
 
 namespace nconv {
 
@@ -10,6 +11,7 @@ constexpr DepthwiseWeightsKernels make_depthwise_weights() {
     DepthwiseWeightsKernels set = {};
     set.channels = depthwise_weights_channels<V>;
     set.pixels = depthwise_weights_pixels<V>;
+    set.sum_lanes = depthwise_weights_sums<V>;
     if constexpr (V::kLanes > 1) {
         set.rows[0] = depthwise_weights_rows<V, 3, 1>();
         set.rows[1] = depthwise_weights_rows<V, 3, 2>();
