@@ -42,7 +42,7 @@ constexpr WinogradVariant kWinograd[kWinogradVariants] = {
 };
 constexpr int kMaxWinogradOutput = 6;
 
-// One tile's window, channels in lanes: source[y * row_pitch + x * pixel_pitch + c].
+// One tile's window, channels in lanes: source[y * row_pitch + x * pixel_pitch + c]. Whole vectors are stored.
 //   out[(i * n + j) * out_point + c] = sum over y, x of B[i][y] B[j][x] source[y][x][c]
 struct WinogradInputArgs {
     const float* source;
