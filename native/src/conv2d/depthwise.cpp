@@ -12,7 +12,7 @@ namespace {
 
 // True if the registers hold a tile for this size of kernel and stride.
 bool has_plane_kernel(const Context& context) {
-    const DepthwisePixels& planes = context.kernels->depthwise_plane;
+    const DepthwisePixels& planes = context.kernels->pixels->plane;
     const Axis& x = context.problem.width;
     if (x.stride == 1) return planes.fixed[0].kernel != nullptr;
     for (const DepthwisePixels::Fixed& f : planes.fixed) {
@@ -156,9 +156,14 @@ void pack(const Context& context, nconv_pass pass, const float* weights, float* 
 
 }  // namespace
 
-const Algorithm kDepthwise = {"depthwise", declines,       never_yields,
-                              workspace,   packed_count,   pack,
+const Algorithm kDepthwise = {"depthwise",
+                              declines,
+                              never_yields,
+                              workspace,
+                              packed_count,
+                              pack,
                               gather_forward<depthwise_gather>,
-                              gather_backward_input<depthwise_gather>, depthwise_backward_weights};
+                              gather_backward_input<depthwise_gather>,
+                              depthwise_backward_weights};
 
 }  // namespace nconv

@@ -15,7 +15,7 @@ public:
           x_(call.gather.x),
           weights_(weights),
           walks_(walk_rows > 0 && find_walks()),
-          most_rows_(walks_ ? walk_rows : call.kernels().depthwise_channels_rows) {}
+          most_rows_(walks_ ? walk_rows : call.kernels().depthwise->rows) {}
 
     bool walks() const { return walks_; }
     int64_t most_rows() const { return most_rows_; }
@@ -76,7 +76,7 @@ private:
         };
         const DepthwiseChannels* fixed = fixed_for(y, x);
         const DepthwiseKernel kernel =
-            fixed != nullptr ? fixed->kernel : call_.kernels().depthwise_channels_any;
+            fixed != nullptr ? fixed->kernel : call_.kernels().depthwise->any;
         int64_t full = x.full_first(), end = x.full_end();
         if (walks_ && x.taps > 1 && x.count > 1) {
             // Between two that lack a tap there may be none that has all.
@@ -93,7 +93,7 @@ private:
     }
 
     const DepthwiseChannels* fixed_for(const Line& y, const Line& x) const {
-        for (const DepthwiseChannels& d : call_.kernels().depthwise_channels) {
+        for (const DepthwiseChannels& d : call_.kernels().depthwise->fixed) {
             if (d.rows == y.taps && d.columns == x.taps && d.step == x.step && d.step == y.step)
                 return &d;
         }
@@ -219,7 +219,7 @@ bool leaves_by_tiles(const Problem& p) {
 
 // Rows of results that a strip has at a time.
 int64_t strip_rows(const Context& context, const Gather& g) {
-    const int64_t most = (context.kernels->depthwise_channels_rows - 1) * g.y.result_step() + 1;
+    const int64_t most = (context.kernels->depthwise->rows - 1) * g.y.result_step() + 1;
     return leaves_by_tiles(context.problem) && g.problem.height.dilation == 1
                ? min_of(most, g.y.result_extent())
                : g.y.result_extent();
@@ -238,7 +238,7 @@ void depthwise_gather_strips(const DepthwiseCall& call, const Execution& executi
     const int64_t width = call.gather.x.result_extent(), height = call.gather.y.result_extent();
     const bool by_tiles = strip_rows(call.context, call.gather) < height;
     const ChannelsGather gather(call, call.call.packed + p.weights_count,
-                                by_tiles ? call.kernels().depthwise_channels_rows : height);
+                                by_tiles ? call.kernels().depthwise->rows : height);
     const int64_t size = strip_channels(call.context), blocks = ceil_div(p.input_channels, size);
     const int64_t source_pixels = call.source_pixels(), result_pixels = call.result_pixels();
     const Rectangle source = {0, call.gather.y.source_extent(), 0, call.gather.x.source_extent()};

@@ -230,7 +230,7 @@ private:
     const bool interleaved_ =
         depthwise_way(call_.context, call_.gather) == DepthwiseWay::kInterleaved;
     const DepthwisePixels& kernels_ =
-        interleaved_ ? call_.kernels().depthwise_interleaved : call_.kernels().depthwise_plane;
+        interleaved_ ? call_.kernels().pixels->interleaved : call_.kernels().pixels->plane;
     // Elements of a pixel, planes of an image.
     const int64_t channels_ = interleaved_ ? call_.problem().input_channels : 1;
     const int64_t planes_ = interleaved_ ? 1 : call_.problem().input_channels;
@@ -250,7 +250,7 @@ CheckedSize depthwise_pixels_workspace(const Context& context, const Gather& g) 
     CheckedSize floats = 0;
     const int64_t width = max_of(g.x.source_extent(), g.x.result_extent());
     const int64_t rows =
-        max_of(int64_t{context.kernels->depthwise_plane.rows}, fixed_rows(g.x.source_extent()));
+        max_of(int64_t{context.kernels->pixels->plane.rows}, fixed_rows(g.x.source_extent()));
     if (g.x.source_step() > 1) {
         // Every stride-th pixel from each start, for all source rows of a tile.
         const Axis& y = context.problem.height;

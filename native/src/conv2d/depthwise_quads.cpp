@@ -15,7 +15,7 @@ bool is_halved(const Axis& axis) {
 }  // namespace
 
 bool has_depthwise_quads(const Context& context, const Gather& g) {
-    return !g.forward && context.kernels->depthwise_quads != nullptr &&
+    return !g.forward && context.kernels->depthwise->quads != nullptr &&
            g.problem.input_channels % context.kernels->lanes == 0 && is_halved(g.problem.height) &&
            is_halved(g.problem.width);
 }
@@ -42,7 +42,7 @@ void depthwise_gather_quads(const DepthwiseCall& call, const float* weights,
         args.out = block.result + 2 * i * args.out_row;
         args.last = i + 1 == g.y.source_extent();
         args.second_row = 2 * i + 1 < g.y.result_extent();
-        call.kernels().depthwise_quads(args);
+        call.kernels().depthwise->quads(args);
     }
 }
 

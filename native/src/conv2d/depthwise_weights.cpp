@@ -155,7 +155,7 @@ void add_row_by_taps(const Context& context, const Rows& rows, const Part& part,
                 args.channels = static_cast<int>(min_of(vector, part.channels - c));
                 args.sums = part.sums + (r * p.width.kernel + run.first_tap) * part.sums_tap + c;
                 args.sums_tap = part.sums_tap;
-                (in_lanes ? k.depthwise_weights_channels : k.depthwise_weights_pixels)(args);
+                (in_lanes ? k.depthwise_weights->channels : k.depthwise_weights->pixels)(args);
             }
         }
     }
@@ -173,7 +173,7 @@ void add_bias_row(const Context& context, const Part& part, int64_t row) {
 const DepthwiseWeightsRow* find_row_kernel(const Context& context) {
     const Axis& x = context.problem.width;
     if (!has_channels_in_lanes(context.problem)) return nullptr;
-    for (const DepthwiseWeightsRow& k : context.kernels->depthwise_weights_row) {
+    for (const DepthwiseWeightsRow& k : context.kernels->depthwise_weights->rows) {
         if (k.taps == x.kernel && k.step == x.stride && x.dilation == 1) return &k;
     }
     return nullptr;

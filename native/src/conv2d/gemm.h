@@ -12,7 +12,7 @@ constexpr int64_t kFarFloats = 2 * 1024 * 1024;
 
 // Produced channels of a block: a register tile's.
 inline int64_t block_width(const Context& context) {
-    return static_cast<int64_t>(context.kernels->rows_tile_vectors) * context.kernels->lanes;
+    return static_cast<int64_t>(context.kernels->gemm->rows_tile_vectors) * context.kernels->lanes;
 }
 
 // The produced channels of a group in blocks of near-equal numbers of vectors: a last block of one vector
@@ -22,7 +22,7 @@ struct ProducedBlocks {
         : produced(g.produced),
           lanes(context.kernels->lanes),
           vectors(ceil_div(produced, lanes)),
-          count(ceil_div(vectors, context.kernels->rows_tile_vectors)) {}
+          count(ceil_div(vectors, context.kernels->gemm->rows_tile_vectors)) {}
     int64_t first(int64_t block) const { return even_start(vectors, count, block) * lanes; }
     int64_t columns(int64_t block) const {
         return min_of(first(block + 1), produced) - first(block);

@@ -294,7 +294,7 @@ private:
         const int64_t run = pixels.run();
         if (run == 0) return false;
         const int64_t stored = round_up(block.columns, k_.lanes);
-        const int64_t vectors = stored / k_.lanes, most = k_.rows_tile_rows[vectors - 1];
+        const int64_t vectors = stored / k_.lanes, most = k_.gemm->rows_tile_rows[vectors - 1];
         const int64_t tap = part.taps_y.first * g_.x.tap_count(part.phase_x) + part.taps_x.first;
         const bool whole = block.from + block.depth == g_.reduced;
         const Epilogue* epilogue = whole ? block.epilogue : nullptr;
@@ -317,7 +317,7 @@ private:
                 const int64_t rows = run / tiles + (tile < run % tiles ? 1 : 0);
                 end = min_of(tile < run % tiles ? run % tiles : tiles, tile + at_once);
                 args.tiles = end - tile;
-                k_.rows_run[rows - 1][vectors - 1](args);
+                k_.gemm->rows_run[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) finish_run(*epilogue, args, rows * args.tiles);
                 args.source += rows * args.tiles * args.source_step;
                 args.out += rows * args.tiles * args.out_step;
@@ -347,7 +347,7 @@ private:
         const int vectors = static_cast<int>(stored / k_.lanes);
 
         const int64_t pixels = part.region.pixels();
-        const int64_t tiles = ceil_div(pixels, k_.rows_tile_rows[vectors - 1]);
+        const int64_t tiles = ceil_div(pixels, k_.gemm->rows_tile_rows[vectors - 1]);
         // A row of taps follows the one before; a part of each is a run of its own.
         const int64_t row_taps = g_.x.tap_count(part.phase_x), columns = part.taps_x.count;
         const int64_t taps = part.taps_y.count * columns;
@@ -366,7 +366,7 @@ private:
             for_each_share(pixels, tiles, [&](int64_t, int64_t rows) {
                 tile.advance(static_cast<int>(rows));
                 if (args.taps > 0) tile.fill(first, args.taps, block.zeros, table);
-                k_.rows_tile[rows - 1][vectors - 1](args);
+                k_.gemm->rows_tile[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) {
                     epilogue->apply(tile.results(), static_cast<int>(rows), block.columns);
                 }

@@ -33,8 +33,8 @@ struct Layout {
         const bool apart = c.partials > 1 || needs_staging(p);
         sums = shared.place(apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
         bias = shared.place(CheckedSize(c.partials) * p.bias_count);
-        const CheckedSize tile =
-            CheckedSize(c.images) * c.rows * p.width.output * context.kernels->packed_tile_rows;
+        const CheckedSize tile = CheckedSize(c.images) * c.rows * p.width.output *
+                                 context.kernels->gemm->packed_tile_rows;
         packed = per_thread.place(tile);
         output = per_thread.place(p.linear() ? CheckedSize(0) : tile);
         strip =
@@ -71,7 +71,7 @@ struct Tile {
 struct Tiles {
     explicit Tiles(const Context& context)
         : p(context.problem),
-          per_group(ceil_div(p.group_outputs, context.kernels->packed_tile_rows)) {}
+          per_group(ceil_div(p.group_outputs, context.kernels->gemm->packed_tile_rows)) {}
     int64_t count() const { return per_group * p.groups; }
     Tile at(int64_t index) const {
         const int64_t base = index / per_group * p.group_outputs, tile = index % per_group;
@@ -102,7 +102,8 @@ struct Cut {
         }
     }
     static int64_t block_width(const Context& context) {
-        return static_cast<int64_t>(context.kernels->packed_tile_vectors) * context.kernels->lanes;
+        return static_cast<int64_t>(context.kernels->gemm->packed_tile_vectors) *
+               context.kernels->lanes;
     }
     Range tile_range(int64_t part) const {
         return {share_start(tiles, tile_parts, part), share_start(tiles, tile_parts, part + 1)};
@@ -269,7 +270,8 @@ private:
         const int vectors = static_cast<int>(ceil_div(columns, k_.lanes));
         // A strip of our own is wide enough for whole vectors, the caller's tensor is not.
         const bool whole = columns % k_.lanes == 0 || (!p_.channels_last() && p_.groups == 1);
-        (whole ? k_.packed_tile : k_.packed_tile_partial)[tile.rows - 1][vectors - 1](args);
+        (whole ? k_.gemm->packed_tile
+               : k_.gemm->packed_tile_partial)[tile.rows - 1][vectors - 1](args);
     }
 
     // The gradient of one output channel: its partial sums in order, from [tap][c] to [c][tap] in NCHW.
@@ -309,8 +311,8 @@ WorkspaceSize gemm_weights_workspace(const Context& context) {
     const Layout layout(context);
     WorkspaceSize size;
     size.shared = layout.shared.bytes();
-    size.per_thread = larger_of(layout.per_thread.bytes(),
-                                CheckedSize(layout.filter) * int64_t{sizeof(float)});
+    size.per_thread =
+        larger_of(layout.per_thread.bytes(), CheckedSize(layout.filter) * int64_t{sizeof(float)});
     return size;
 }
 

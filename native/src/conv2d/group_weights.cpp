@@ -45,7 +45,7 @@ public:
     GroupPass(const Context& context, const BackwardWeightsCall& call, const Workspace& workspace)
         : p_(context.problem),
           k_(*context.kernels),
-          tiles_(k_.group_tiles[group_index(p_)]),
+          tiles_(k_.outer->group_tiles[group_index(p_)]),
           call_(call),
           workspace_(workspace),
           chunks_(group_chunks(p_)),

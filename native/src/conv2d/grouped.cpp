@@ -93,14 +93,14 @@ class Grouped {
 public:
     Grouped(const Context& context, const Gather& gather, const GatherCall& call)
         : k_(*context.kernels), g_(gather), call_(call), y_(gather.y), x_(gather.x) {
-        for (const GroupedKernels& kernels : k_.grouped) {
+        for (const GroupedSize& kernels : k_.grouped->sizes) {
             if (kernels.channels == g_.reduced) kernels_ = &kernels;
         }
         tiles_ = count_row_tiles(y_, [this](const Line&) { return most_rows(); });
     }
 
     int64_t row_tiles() const { return tiles_; }
-    int64_t most_rows() const { return k_.grouped_rows; }
+    int64_t most_rows() const { return k_.grouped->rows; }
     RowTile row_tile(int64_t index) const {
         return find_row_tile(
             y_, [this](const Line&) { return most_rows(); }, index);
@@ -161,7 +161,7 @@ public:
 
 private:
     GroupedKernel kernel_for(const Line& y, const Line& x) const {
-        for (const GroupedKernels::Fixed& f : kernels_->fixed) {
+        for (const GroupedSize::Fixed& f : kernels_->fixed) {
             if (f.rows == y.taps && f.columns == x.taps && f.step == y.step && f.step == x.step)
                 return f.kernel;
         }
@@ -172,7 +172,7 @@ private:
     const Gather& g_;
     const GatherCall& call_;
     const Lines y_, x_;
-    const GroupedKernels* kernels_ = nullptr;
+    const GroupedSize* kernels_ = nullptr;
     int64_t tiles_;
 };
 
@@ -355,7 +355,7 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     const Gather g(context.problem, pass);
-    const int64_t tile_rows = context.kernels->grouped_rows;
+    const int64_t tile_rows = context.kernels->grouped->rows;
     WorkspaceSize size;
     if (!context.problem.channels_last()) {
         const Bands bands(Lines(g.y), g, tile_rows);

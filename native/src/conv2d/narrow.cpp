@@ -64,8 +64,8 @@ const char* yields(const Problem& p, nconv_pass pass) {
 struct Tiles {
     Tiles(const Context& context, const Gather& g, bool pixels_in_lanes)
         : produced(g.produced), unit(pixels_in_lanes ? 1 : context.kernels->lanes) {
-        const int most = pixels_in_lanes ? context.kernels->strip_pixel_rows
-                                         : context.kernels->strip_channel_vectors;
+        const int most = pixels_in_lanes ? context.kernels->narrow->strip_pixel_rows
+                                         : context.kernels->narrow->strip_channel_vectors;
         units = ceil_div(produced, unit);
         count = ceil_div(units, most);
     }
@@ -85,8 +85,9 @@ struct Slot {
         strip = map.take(layout.floats + kVirtualLanes);
         if (cut.pixels_in_lanes) {
             stage_pitch = round_up(cut.rows * layout.pitch, 32) + 16;
-            const int64_t channels = g.problem.channels_last() ? g.produced * cut.groups
-                                                               : context.kernels->strip_pixel_rows;
+            const int64_t channels = g.problem.channels_last()
+                                         ? g.produced * cut.groups
+                                         : context.kernels->narrow->strip_pixel_rows;
             stage = map.take(CheckedSize(stage_pitch) * channels);
         }
         bytes = map.bytes();
@@ -210,7 +211,7 @@ private:
                     load_pixels(args, source + from * g_.source_channels());
                 } else {
                     args.source = source + from;
-                    k_.strip_rows(args);
+                    k_.narrow->strip_rows(args);
                 }
             }
         };
@@ -274,7 +275,7 @@ private:
             for (int64_t y = 0; y < part.region.rows; ++y) {
                 args.source = part.slot.strip + y * layout_.step_y * layout_.pitch;
                 args.out = result_at(part, channel, y);
-                k_.strip_channels[tiles_.stored(tile) / k_.lanes - 1](args);
+                k_.narrow->strip_channels[tiles_.stored(tile) / k_.lanes - 1](args);
                 finish(args.out, args.out_step, args.pixels, args.columns);
             }
         }
@@ -302,7 +303,7 @@ private:
                 args.source = source + y * layout_.pitch;
                 args.out = direct ? result_at(part, channel, y)
                                   : part.slot.stage + in_stage * part.slot.stage_pitch;
-                k_.strip_pixels[rows - 1](args);
+                k_.narrow->strip_pixels[rows - 1](args);
                 if (!late) finish(args.out, args.out_row, rows, args.pixels);
             }
             if (!direct && !last_) store_planes(part, channel, rows, late);
@@ -338,7 +339,7 @@ private:
             const float* from = part.slot.stage + y * layout_.pitch;
             float* to = result_at(part, first, y);
             if (step == 1) {
-                k_.strip_rows(
+                k_.narrow->strip_rows(
                     {from, part.slot.stage_pitch, 1, to, result_plane_, channels, 0, columns, 0});
                 if (late) finish(to, result_plane_, channels, columns);
                 continue;

@@ -44,7 +44,7 @@ struct Sums {
         rows = outputs_in_lanes ? filter : p.group_outputs;
         columns = outputs_in_lanes ? p.group_outputs : filter;
         vectors = ceil_div(columns, lanes);
-        blocks = ceil_div(vectors, context.kernels->outer_vectors);
+        blocks = ceil_div(vectors, context.kernels->outer->vectors);
         units = blocks * p.groups;
     }
     Range block(int64_t index) const {
@@ -66,9 +66,9 @@ struct Layout {
         bias = shared.place(CheckedSize(c.partials) * p.bias_count);
         const CheckedSize pixels = CheckedSize(c.images) * c.rows * p.width.output;
         derived = per_thread.place(p.linear() ? CheckedSize(0) : pixels * p.output_channels);
-        lanes =
-            per_thread.place(p.channels_last() ? CheckedSize(0)
-                                               : pixels * s.lanes * context.kernels->outer_vectors);
+        lanes = per_thread.place(p.channels_last()
+                                     ? CheckedSize(0)
+                                     : pixels * s.lanes * context.kernels->outer->vectors);
         const InputLayout input(p, c.rows);
         strip = per_thread.place(input.copied ? input.floats * c.images : CheckedSize(0));
         if (s.outputs_in_lanes)
@@ -101,7 +101,7 @@ public:
         const int64_t wanted = ceil_div(fewest_tasks(execution_), chunks_.partials);
         const int64_t unit_parts = min_of(sums_.units, wanted);
         const int64_t row_parts =
-            min_of(ceil_div(sums_.rows, k_.outer_rows[0]), ceil_div(wanted, unit_parts));
+            min_of(ceil_div(sums_.rows, k_.outer->rows[0]), ceil_div(wanted, unit_parts));
         const int64_t parts = unit_parts * row_parts;
         parallel_for(execution_, chunks_.partials * parts, [&](int64_t task, int slot) {
             const int64_t unit = task % parts / row_parts, row = task % row_parts;
@@ -257,7 +257,7 @@ private:
         args.before = before * input_.pixel;
         args.count = count * input_.pixel;
         args.after = (input_.columns - before - count) * input_.pixel;
-        k_.strip_rows(args);
+        k_.narrow->strip_rows(args);
     }
 
     // Some channels with the channels side by side: as they are in NHWC, else transposed.
@@ -294,8 +294,8 @@ private:
         args.columns = static_cast<int>(columns);
         args.add = add;
         const int64_t vectors = ceil_div(columns, k_.lanes);
-        const auto& kernels = columns % k_.lanes == 0 ? k_.outer_tile : k_.outer_tile_partial;
-        const int64_t tiles = ceil_div(rows.count(), k_.outer_rows[vectors - 1]);
+        const auto& kernels = columns % k_.lanes == 0 ? k_.outer->tile : k_.outer->tile_partial;
+        const int64_t tiles = ceil_div(rows.count(), k_.outer->rows[vectors - 1]);
         for_each_share(rows.count(), tiles, [&](int64_t first, int64_t count) {
             args.offsets = offsets_ + rows.first + first;
             args.out = sums + (rows.first + first) * sums_.columns;
@@ -385,8 +385,7 @@ WorkspaceSize outer_workspace(const Context& context) {
     const Layout layout(context, outer_chunks(context.problem), Sums(context));
     WorkspaceSize size;
     size.shared = layout.shared.bytes();
-    size.per_thread =
-        larger_of(layout.per_thread.bytes(), layout.filters * int64_t{sizeof(float)});
+    size.per_thread = larger_of(layout.per_thread.bytes(), layout.filters * int64_t{sizeof(float)});
     return size;
 }
 

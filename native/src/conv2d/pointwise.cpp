@@ -57,7 +57,7 @@ CheckedSize packed_count(const Context& context, nconv_pass) {
 // The produced channels of a group in near-equal tiles, an even number of them for an even number of threads.
 struct Tiles {
     Tiles(const Context& context, const Gather& g)
-        : produced(g.produced), count(ceil_div(produced, context.kernels->packed_tile_rows)) {
+        : produced(g.produced), count(ceil_div(produced, context.kernels->gemm->packed_tile_rows)) {
         if (count > 2) count = round_up(count, 2);
     }
     int64_t first(int64_t tile) const { return share_start(produced, count, tile); }
@@ -99,8 +99,8 @@ struct Task {
 struct Cut {
     Cut(const Context& context, const Gather& g, int64_t channel_tiles, int64_t others, int threads)
         : vectors(ceil_div(g.problem.output_pixels, context.kernels->lanes)) {
-        const double wide = context.kernels->packed_tile_vectors;
-        blocks = ceil_div(vectors, kBlockTiles * context.kernels->packed_tile_vectors);
+        const double wide = context.kernels->gemm->packed_tile_vectors;
+        blocks = ceil_div(vectors, kBlockTiles * context.kernels->gemm->packed_tile_vectors);
         if (threads == 1 || others * blocks >= kTasksEnough * threads) return;
         // In products of tiles. The weights' passing costs part of one, the single pixels at the end about one for
         // all tiles of a column kernel.
@@ -172,12 +172,14 @@ public:
     }
 
 private:
-    int64_t tile_pixels() const { return static_cast<int64_t>(k_.packed_tile_vectors) * k_.lanes; }
+    int64_t tile_pixels() const {
+        return static_cast<int64_t>(k_.gemm->packed_tile_vectors) * k_.lanes;
+    }
 
     void run_task(const Task& task) const {
         const int64_t rest = task.pixels % k_.lanes;
         const bool columns =
-            k_.packed_column != nullptr && task.pixels > rest && rest <= kMostColumns;
+            k_.gemm->packed_column != nullptr && task.pixels > rest && rest <= kMostColumns;
         const int64_t whole = columns ? task.pixels - rest : task.pixels;
         for (int64_t d = 0; d < g_.reduced; d += kDepth) {
             const int64_t depth = min_of(kDepth, g_.reduced - d);
@@ -220,7 +222,7 @@ private:
                                     pixels / tile_pixels(),
                                     from == 0 ? TileMode::kStore : TileMode::kContinue,
                                     ahead};
-        k_.packed_run[step.rows - 1][k_.packed_tile_vectors - 1](args);
+        k_.gemm->packed_run[step.rows - 1][k_.gemm->packed_tile_vectors - 1](args);
     }
 
     void multiply(const Task& task, const Step& step, int64_t from, int64_t depth, int64_t pixel,
@@ -237,7 +239,8 @@ private:
         args.columns = static_cast<int>(pixels);
         args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
         // A whole vector past the last pixel may be past the end of the tensor.
-        const auto& kernels = pixels % k_.lanes == 0 ? k_.packed_tile : k_.packed_tile_partial;
+        const auto& kernels =
+            pixels % k_.lanes == 0 ? k_.gemm->packed_tile : k_.gemm->packed_tile_partial;
         kernels[step.rows - 1][ceil_div(pixels, k_.lanes) - 1](args);
     }
 
@@ -256,7 +259,7 @@ private:
         args.x = depth;
         args.out_row = plane_;
         args.mode = from == 0 ? TileMode::kStore : TileMode::kContinue;
-        k_.packed_column(args);
+        k_.gemm->packed_column(args);
     }
 
     void finish(const Task& task, const Step* steps, int count) const {

@@ -10,7 +10,7 @@ namespace nconv {
 namespace {
 
 constexpr int64_t kMostChannels =
-    4;                         // interleaved or in planes: beyond are layers, never of rank one
+    4;  // interleaved or in planes: beyond are layers, never of rank one
 constexpr int64_t kMostRow = 1 << 18;  // pixels: a task has four rows, 16 MB of 4 channels
 constexpr int64_t kLine = 16;          // floats of a cache line
 // How far u[r] * v[s] may be from a weight, relative to it: 8 roundings. A product of two rounded
@@ -159,8 +159,8 @@ public:
         : shape_(shape),
           call_(call),
           factors_(factors),
-          kernels_(shape.interleaved ? context.kernels->separable_interleaved
-                                     : context.kernels->separable_plane),
+          kernels_(shape.interleaved ? context.kernels->pixels->separable_interleaved
+                                     : context.kernels->pixels->separable_plane),
           pitch_(shape.pitch().value()) {
         if (!shape.interleaved || call.bias == nullptr) return;
         for (int64_t i = 0; i < shape.distance; ++i) bias_[i] = call.bias[i % shape.channels];

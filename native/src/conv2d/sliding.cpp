@@ -80,7 +80,7 @@ const char* yields(const Problem& p, nconv_pass pass) {
 struct Tiles {
     Tiles(const Context& context, const Gather& g)
         : rows(g.problem.height.kernel * g.produced),
-          count(ceil_div(rows, context.kernels->sliding_row_count)) {}
+          count(ceil_div(rows, context.kernels->narrow->sliding_row_count)) {}
     int64_t first(int64_t tile) const { return share_start(rows, count, tile); }
     int64_t rows, count;
 };
@@ -187,7 +187,7 @@ private:
             args.out = window_at(slot, phase, 0);
             for (int64_t tile = 0; tile < tiles_.count; ++tile) {
                 const int64_t rows = tiles_.first(tile + 1) - tiles_.first(tile);
-                if (args.pixels > 0) k_.sliding_rows[rows - 1](args);
+                if (args.pixels > 0) k_.narrow->sliding_rows[rows - 1](args);
                 args.weights += args.taps * args.channels * rows;
                 args.out += rows * args.out_row;
             }
@@ -208,7 +208,7 @@ private:
             k_.transpose(source + pixel * g_.reduced, g_.reduced, to, layout_.pitch, count,
                          g_.reduced);
         } else {
-            k_.strip_rows(
+            k_.narrow->strip_rows(
                 {source + pixel, source_plane_, 1, to, layout_.pitch, g_.reduced, 0, count, 0});
         }
     }
@@ -231,7 +231,7 @@ private:
         }
         to += pixel;
         if (step == 1) {
-            k_.strip_rows(
+            k_.narrow->strip_rows(
                 {from, slot.window_pitch, 1, to, result_plane_, g_.produced, 0, columns, 0});
         } else {
             for (int64_t c = 0; c < g_.produced; ++c) {

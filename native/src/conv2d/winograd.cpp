@@ -225,7 +225,7 @@ private:
     void multiply(int64_t e0, int64_t columns, const Sums& sums, bool ahead) const {
         const int64_t stored = round_up(columns, k_.lanes), tiles = task_.block.tiles();
         const int vectors = static_cast<int>(stored / k_.lanes);
-        const int64_t parts = ceil_div(tiles, k_.winograd_product_rows[vectors - 1]);
+        const int64_t parts = ceil_div(tiles, k_.winograd->product_rows[vectors - 1]);
         const float* group =
             call_.packed + task_.group * w_.panels * g_.reduced * round_up(g_.produced, k_.lanes);
         WinogradProductArgs args = {};
@@ -241,7 +241,7 @@ private:
                 for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
                     args.a = points_of(from) + p * slot_.point_pitch;
                     args.out = sums.at + p * sums.point + from * sums.tile;
-                    k_.winograd_product[rows - 1][vectors - 1](args);
+                    k_.winograd->product[rows - 1][vectors - 1](args);
                 });
             }
         }

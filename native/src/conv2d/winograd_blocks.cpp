@@ -49,10 +49,10 @@ TileRange TileAxis::part(int64_t parts, int64_t index) const {
 
 Winograd::Winograd(const Context& context, nconv_pass pass, int variant_index)
     : k(*context.kernels),
-      kernel(k.winograd[variant_index]),
+      kernel(k.winograd->tiles[variant_index]),
       variant(kWinograd[variant_index]),
       g(context.problem, pass),
-      width(static_cast<int64_t>(k.rows_tile_vectors) * k.lanes),
+      width(static_cast<int64_t>(k.gemm->rows_tile_vectors) * k.lanes),
       channel_blocks(ceil_div(g.produced, width)),
       points(int64_t{variant.tile} * variant.tile),
       panels(int64_t{variant.weights()} * variant.weights()),

@@ -32,7 +32,7 @@ struct Layout {
 // input channels, such that the slowest thread ends first.
 struct Cut {
     Cut(const Context& context, const GradientChunks& chunks, int64_t width, int threads)
-        : tiles(ceil_div(context.problem.group_outputs, context.kernels->packed_tile_rows)),
+        : tiles(ceil_div(context.problem.group_outputs, context.kernels->gemm->packed_tile_rows)),
           blocks(ceil_div(context.problem.group_inputs, width)) {
         const Problem& p = context.problem;
         const int64_t sums = chunks.partials * p.groups;
@@ -75,7 +75,7 @@ public:
           execution_(execution),
           chunks_(p_),
           layout_(p_, chunks_),
-          width_(int64_t{k_.packed_tile_vectors} * k_.lanes),
+          width_(int64_t{k_.gemm->packed_tile_vectors} * k_.lanes),
           cut_(context, chunks_, width_, execution.threads) {}
 
     void run() const {
@@ -157,7 +157,7 @@ private:
             for (int64_t t = s.first_tile; t < s.end_tile; ++t) {
                 const int64_t from = tile_start(t), rows = tile_start(t + 1) - from;
                 args.a = slot.gradient + from - start;
-                const WinogradGradient kernel = k_.winograd_gradient[rows - 1][vectors - 1];
+                const WinogradGradient kernel = k_.winograd->gradient[rows - 1][vectors - 1];
                 const int64_t o = s.group * p_.group_outputs + from;
                 if (layout_.apart || p_.channels_last()) {
                     float* to = layout_.apart ? workspace_.shared_floats() + layout_.sums +
@@ -191,7 +191,7 @@ private:
             k_.transpose(sums, pitch, out, kTaps, kTaps, columns);
             return;
         }
-        float* ordered = slot.stage + kTaps * k_.packed_tile_rows * width_;
+        float* ordered = slot.stage + kTaps * k_.gemm->packed_tile_rows * width_;
         k_.transpose(sums, pitch, ordered, kTaps, kTaps, columns);
         k_.add_rows(ordered, 0, 1, kTaps * columns, out);
     }

@@ -33,8 +33,7 @@ void for_each_tile(const TileBlock& b, const Body& body) {
     int64_t index = 0;
     for (int64_t n = b.first_image; n < b.first_image + b.images; ++n)
         for (int64_t ty = b.y.first; ty < b.y.first + b.y.count; ++ty)
-            for (int64_t tx = b.x.first; tx < b.x.first + b.x.count; ++tx)
-                body(n, ty, tx, index++);
+            for (int64_t tx = b.x.first; tx < b.x.first + b.x.count; ++tx) body(n, ty, tx, index++);
 }
 
 // The part of a rectangle of pixels that is inside an image.
@@ -118,7 +117,7 @@ GradientSlot::GradientSlot(const Context& context, const GradientChunks& chunks,
     const KernelSet& k = *context.kernels;
     const int64_t inputs = p.group_inputs, outputs = p.group_outputs, tiles = chunks.most_tiles;
     MemoryMap map(memory);
-    width = int64_t{k.packed_tile_vectors} * k.lanes;
+    width = int64_t{k.gemm->packed_tile_vectors} * k.lanes;
     // One line more from point to point, and from tile to tile where it is a large power of two, keeps them
     // in different sets.
     gradient_tile = round_up(outputs, kVirtualLanes) + (outputs % 256 == 0 ? kPlaneBlock : 0);
@@ -130,9 +129,10 @@ GradientSlot::GradientSlot(const Context& context, const GradientChunks& chunks,
     const bool planes = !p.channels_last();
     const int64_t r = strip_rows(chunks) * kOutput + 2, c = chunks.most_columns * kOutput + 2;
     window = map.take(planes ? CheckedSize(r * c) * kPlaneBlock
-                         : CheckedSize(kTile * kTile) * max_of(inputs, outputs));
-    derived = map.take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
-    const int64_t sums = int64_t{k.packed_tile_rows} * width;
+                             : CheckedSize(kTile * kTile) * max_of(inputs, outputs));
+    derived =
+        map.take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
+    const int64_t sums = int64_t{k.gemm->packed_tile_rows} * width;
     scratch = map.take(kWinogradGradientScratch * sums);
     stage = map.take(planes ? 2 * kKernel * kKernel * sums : 0);
     bytes = map.bytes();
@@ -279,7 +279,7 @@ private:
         args.channels = count;
         args.out = slot_.gradient + tile * slot_.gradient_tile + channel;
         args.out_point = slot_.gradient_point;
-        k_.winograd_gradient_points(args);
+        k_.winograd->gradient_points(args);
     }
 
     void input_tile(WinogradInputArgs args, int64_t tile, int64_t channel, int64_t count) const {
@@ -289,7 +289,7 @@ private:
             const int64_t block = channel / slot_.width, at = channel % slot_.width;
             args.channels = min_of(slot_.width - at, end - channel);
             args.out = slot_.input + block * slot_.input_block + tile * slot_.width + at;
-            k_.winograd[kWinogradGradient].input(args);
+            k_.winograd->tiles[kWinogradGradient].input(args);
             args.source += args.channels;
             channel += args.channels;
         }

@@ -1,9 +1,66 @@
-// Rows split into every step-th element, and joined from such.
+// Copies in another order, and sums over rows.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/tiles-inl.h"
 
 namespace nconv {
+
+template <class V>
+void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
+               int64_t rows, int64_t columns) {
+    constexpr int kBlock = V::kLanes;
+    for (int64_t j = 0; j < columns; j += kBlock) {
+        const int n = static_cast<int>(columns - j < kBlock ? columns - j : kBlock);
+        for (int64_t i = 0; i < rows; i += kBlock) {
+            const int m = static_cast<int>(rows - i < kBlock ? rows - i : kBlock);
+            V::transpose(src + i * src_stride + j, src_stride, dst + j * dst_stride + i, dst_stride,
+                         m, n);
+        }
+    }
+}
+
+template <class V>
+void pack_columns(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst) {
+    if (columns % V::kLanes == 0) {
+        for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
+            for (int j = 0; j < columns; j += V::kLanes) V::store(dst + j, V::load(src + j));
+        }
+        return;
+    }
+    for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
+        for (int j = 0; j < columns; j += V::kLanes) {
+            V::store_partial(dst + j, load_columns<V>(src, j / V::kLanes, columns), columns - j);
+        }
+    }
+}
+
+template <class V>
+void add_rows(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums) {
+    using Reg = typename V::Reg;
+    for (int64_t j = 0; j < columns; j += V::kLanes) {
+        const int left = static_cast<int>(columns - j < V::kLanes ? columns - j : V::kLanes);
+        const bool full = left == V::kLanes;
+        const auto load = [&](const float* p) {
+            return full ? V::load(p) : V::load_partial(p, left);
+        };
+        Reg chain[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+        const float* row = src + j;
+        int64_t i = 0;
+        for (; i + 4 <= rows; i += 4, row += 4 * src_stride) {
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; ++c) chain[c] = V::add(chain[c], load(row + c * src_stride));
+        }
+#pragma GCC unroll 3
+        for (int c = 0; c < 3; ++c) {
+            if (i + c < rows) chain[c] = V::add(chain[c], load(row + c * src_stride));
+        }
+        const Reg sum = V::add(V::add(chain[0], chain[1]), V::add(chain[2], chain[3]));
+        V::store_partial(sums + j, V::add(load(sums + j), sum), left);
+    }
+}
 
 template <class V>
 void split_columns(const float* src, ptrdiff_t src_row, int64_t rows, int64_t width, int step,

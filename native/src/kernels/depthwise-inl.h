@@ -2,7 +2,7 @@
 // loaded once for all the results it belongs to.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/depthwise.h"
 
 namespace nconv {
 

@@ -2,7 +2,7 @@
 // interleaved channels (NHWC), whose weights then repeat every `period` vectors.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/pixels.h"
 
 namespace nconv {
 

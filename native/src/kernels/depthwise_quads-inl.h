@@ -2,7 +2,7 @@
 // once, so that a gradient is loaded for all of them and the result is written along memory.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/depthwise.h"
 
 namespace nconv {
 

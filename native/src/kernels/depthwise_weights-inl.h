@@ -1,7 +1,7 @@
 // Weight gradients of depthwise convolution: channels in lanes (NHWC) or pixels in lanes (NCHW).
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/depthwise_weights.h"
 
 namespace nconv {
 

@@ -1,49 +1,10 @@
-// The register tiles of dense convolution. Tile shapes follow from the register file: with 32 registers
-// 6 x 4 vectors and 12 x 2 (24 accumulators), with 16 both are 6 x 2 (12 accumulators).
-// Prototypes on Zen 4: 14 x 2 was no faster, 28 x 1 fell to 85 % with the panel in L3, and prefetching the
-// panel gained at most 2 % and cost 20 to 30 % in tiles of one or two rows.
+// The products of dense convolution, rows or pixels in registers.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/gemm.h"
+#include "kernels/tiles-inl.h"
 
 namespace nconv {
-
-template <class V>
-struct TileShape {
-    static constexpr int kRowsTileVectors = V::kRegisters >= 32 ? 4 : 2;
-    // Fewer vectors leave registers for more rows: a load of weights is used more often, and 6 x 1 waited
-    // for its sums.
-    static constexpr int rows_tile_rows(int vectors) {
-        if (vectors == 1) return 12;
-        return V::kRegisters < 32 ? 6 : vectors == 2 ? 12 : vectors == 3 ? 8 : 6;
-    }
-    static constexpr int kPackedTileRows = V::kRegisters >= 32 ? 12 : 6;
-    static constexpr int kPackedTileVectors = 2;
-};
-
-template <class V, int kRows, int kVectors>
-struct Accumulators {
-    static_assert(kRows * kVectors + kVectors + 1 <= V::kRegisters,
-                  "accumulators, one row of b and one broadcast must fit the register file");
-    typename V::Reg at[kRows][kVectors];
-};
-
-template <class V>
-typename V::Reg load_columns(const float* p, int v, int columns) {
-    const int left = columns - v * V::kLanes;
-    return left >= V::kLanes ? V::load(p + v * V::kLanes)
-                             : V::load_partial(p + v * V::kLanes, left);
-}
-
-template <class V>
-void store_columns(float* p, typename V::Reg value, int v, int columns) {
-    const int left = columns - v * V::kLanes;
-    if (left >= V::kLanes) {
-        V::store(p + v * V::kLanes, value);
-    } else if (left > 0) {
-        V::store_partial(p + v * V::kLanes, value, left);
-    }
-}
 
 // Of a row of kVectors vectors only the last may be short of columns.
 template <class V, int kVectors>
@@ -315,60 +276,6 @@ void packed_column(const ColumnArgs& t) {
         float result[V::kLanes];
         V::store(result, acc[i]);
         for (int r = 0; r < t.rows[i]; ++r) t.out[i][r * t.out_row] = result[r];
-    }
-}
-
-template <class V>
-void transpose(const float* src, ptrdiff_t src_stride, float* dst, ptrdiff_t dst_stride,
-               int64_t rows, int64_t columns) {
-    constexpr int kBlock = V::kLanes;
-    for (int64_t j = 0; j < columns; j += kBlock) {
-        const int n = static_cast<int>(columns - j < kBlock ? columns - j : kBlock);
-        for (int64_t i = 0; i < rows; i += kBlock) {
-            const int m = static_cast<int>(rows - i < kBlock ? rows - i : kBlock);
-            V::transpose(src + i * src_stride + j, src_stride, dst + j * dst_stride + i, dst_stride,
-                         m, n);
-        }
-    }
-}
-
-template <class V>
-void pack_columns(const float* src, ptrdiff_t src_stride, int64_t rows, int columns, float* dst) {
-    if (columns % V::kLanes == 0) {
-        for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
-            for (int j = 0; j < columns; j += V::kLanes) V::store(dst + j, V::load(src + j));
-        }
-        return;
-    }
-    for (int64_t i = 0; i < rows; ++i, src += src_stride, dst += columns) {
-        for (int j = 0; j < columns; j += V::kLanes) {
-            V::store_partial(dst + j, load_columns<V>(src, j / V::kLanes, columns), columns - j);
-        }
-    }
-}
-
-template <class V>
-void add_rows(const float* src, ptrdiff_t src_stride, int64_t rows, int64_t columns, float* sums) {
-    using Reg = typename V::Reg;
-    for (int64_t j = 0; j < columns; j += V::kLanes) {
-        const int left = static_cast<int>(columns - j < V::kLanes ? columns - j : V::kLanes);
-        const bool full = left == V::kLanes;
-        const auto load = [&](const float* p) {
-            return full ? V::load(p) : V::load_partial(p, left);
-        };
-        Reg chain[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
-        const float* row = src + j;
-        int64_t i = 0;
-        for (; i + 4 <= rows; i += 4, row += 4 * src_stride) {
-#pragma GCC unroll 4
-            for (int c = 0; c < 4; ++c) chain[c] = V::add(chain[c], load(row + c * src_stride));
-        }
-#pragma GCC unroll 3
-        for (int c = 0; c < 3; ++c) {
-            if (i + c < rows) chain[c] = V::add(chain[c], load(row + c * src_stride));
-        }
-        const Reg sum = V::add(V::add(chain[0], chain[1]), V::add(chain[2], chain[3]));
-        V::store_partial(sums + j, V::add(load(sums + j), sum), left);
     }
 }
 

@@ -21,8 +21,7 @@ template <class V, int kGroup, int kTaps, int J>
     const typename V::Reg b = V::template broadcast_in_groups<kGroup>(gradient, J);
 #pragma GCC unroll 9
     for (int t = 0; t < kTaps; ++t) acc.at[J][t] = V::fma(a[t], b, acc.at[J][t]);
-    if constexpr (J + 1 < kGroup)
-        add_group<V, kGroup, kTaps, J + 1>(acc, a, gradient);
+    if constexpr (J + 1 < kGroup) add_group<V, kGroup, kTaps, J + 1>(acc, a, gradient);
 }
 
 template <class V, int kGroup, int kTaps>

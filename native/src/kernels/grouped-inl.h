@@ -5,7 +5,7 @@
 // groups of 2 and with a stride of 2.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/grouped.h"
 
 namespace nconv {
 
@@ -208,20 +208,6 @@ void grouped(const GroupedArgs& t) {
     } else {
         grouped_any<V, kGroup>(t);
     }
-}
-
-template <class V, int kGroup>
-constexpr GroupedKernels grouped_kernels() {
-    GroupedKernels kernels = {kGroup, grouped_any<V, kGroup>, {}};
-    if constexpr (V::kLanes > 1) {  // one lane gains nothing by tiles of its own
-        kernels.fixed[0] = {3, 3, 1, grouped<V, kGroup, 3, 3, 1>};
-        kernels.fixed[1] = {3, 3, 2, grouped<V, kGroup, 3, 3, 2>};
-        kernels.fixed[2] = {1, 1, 1, grouped<V, kGroup, 1, 1, 1>};
-        kernels.fixed[3] = {1, 2, 1, grouped<V, kGroup, 1, 2, 1>};
-        kernels.fixed[4] = {2, 1, 1, grouped<V, kGroup, 2, 1, 1>};
-        kernels.fixed[5] = {2, 2, 1, grouped<V, kGroup, 2, 2, 1>};
-    }
-    return kernels;
 }
 
 }  // namespace nconv

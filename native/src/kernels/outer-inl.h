@@ -3,7 +3,8 @@
 // taps of a few channels, or channels side by side or planes apart.
 #pragma once
 
-#include "kernels/gemm-inl.h"
+#include "kernels/outer.h"
+#include "kernels/tiles-inl.h"
 
 namespace nconv {
 

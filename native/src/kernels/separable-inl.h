@@ -2,7 +2,7 @@
 // of those. Elements of a row are in lanes, as in depthwise_pixels-inl.h.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/pixels.h"
 
 namespace nconv {
 

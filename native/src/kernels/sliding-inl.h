@@ -3,7 +3,8 @@
 // produced channel had one multiply-add for each load, and ran at 18 to 24 % of peak.
 #pragma once
 
-#include "kernels/gemm-inl.h"
+#include "kernels/narrow.h"
+#include "kernels/tiles-inl.h"
 
 namespace nconv {
 

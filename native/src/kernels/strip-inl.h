@@ -3,7 +3,8 @@
 // which together held layers with 3 input channels at 55 % of peak.
 #pragma once
 
-#include "kernels/gemm-inl.h"
+#include "kernels/narrow.h"
+#include "kernels/tiles-inl.h"
 
 namespace nconv {
 

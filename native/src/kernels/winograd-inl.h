@@ -3,7 +3,7 @@
 // infinity those of M(x). Points +-p share their even and odd halves.
 #pragma once
 
-#include "kernels/kernel_set.h"
+#include "kernels/winograd.h"
 
 // The transforms are straight-line code in registers only if every step of them is inlined: gcc 12 left
 // the horizontal one a function, and passed its rows through the stack.

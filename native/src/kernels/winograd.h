@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/limits.h"
+
 namespace nconv {
 
 // Tiles of m x m outputs from n x n inputs, n = m + 2, by n points along an axis: 0, pairs +-p, and infinity if
@@ -115,6 +117,15 @@ struct WinogradKernel {
     void (*input)(const WinogradInputArgs&);
     void (*output)(const WinogradOutputArgs&);
     void (*weights)(const WinogradWeightsArgs&);
+};
+
+struct WinogradKernels {
+    WinogradKernel tiles[kWinogradVariants];
+    int product_rows[kMaxTileVectors];                       // [vectors - 1]
+    WinogradProduct product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+    // The points of 4 x 4 of grad_output, then their sum. As large as packed_tile at most.
+    void (*gradient_points)(const WinogradInputArgs&);
+    WinogradGradient gradient[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
 };
 
 }  // namespace nconv

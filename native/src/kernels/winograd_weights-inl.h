@@ -2,7 +2,6 @@
 // largest part of that of 6 x 6. Points +-p share their even and odd halves.
 #pragma once
 
-#include "kernels/kernel_set.h"
 #include "kernels/winograd-inl.h"
 
 namespace nconv {

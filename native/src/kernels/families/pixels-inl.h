@@ -1,0 +1,19 @@
+// The kernels of one channel per group, the elements of a row in lanes.
+#pragma once
+
+#include "kernels/depthwise_squares-inl.h"
+#include "kernels/separable-inl.h"
+
+namespace nconv {
+
+template <class V>
+constexpr PixelKernels make_pixels() {
+    PixelKernels set = {};
+    set.plane = depthwise_pixels_list<V, true>();
+    set.interleaved = depthwise_pixels_list<V, false>();
+    set.separable_plane = {separable_columns<V, true>, separable_row<V, true>};
+    set.separable_interleaved = {separable_columns<V, false>, separable_row<V, false>};
+    return set;
+}
+
+}  // namespace nconv

@@ -1,0 +1,98 @@
+// One channel per group, the elements of a row in lanes: the contract of its kernels.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace nconv {
+
+// rows x columns results of a depthwise gather as in depthwise.h, the elements of a row in lanes: `count`
+// pixels of one channel, or interleaved channels. Element e of tap s is source[.. + columns[s].offset + e]
+// for e in first .. end-1, else padding.
+constexpr int kMaxDepthwiseTaps = 64;    // of one row of the kernel
+constexpr int kMaxDepthwisePeriod = 16;  // vectors after which interleaved weights repeat
+struct DepthwiseColumn {
+    ptrdiff_t offset;
+    int64_t first, end;
+};
+struct DepthwisePixelsArgs {
+    const float* source;
+    ptrdiff_t source_row;
+    const DepthwiseColumn* columns;
+    int taps;
+    bool falling;  // later taps read further left
+    const float* weights;
+    ptrdiff_t weight_row, weight_column;
+    int64_t distance;  // elements after which weights repeat: whole vectors
+    int kernel_rows, first_row, end_row;
+    int rows, row_step;
+    int64_t count;
+    int64_t source_count;  // elements of a source row
+    float* out;
+    ptrdiff_t out_row;
+    const float* init;  // null: zeros
+    // Planes done one after the other; each has its own init.
+    int64_t planes;
+    ptrdiff_t source_plane, weights_plane, out_plane;
+};
+using DepthwisePixelsKernel = void (*)(const DepthwisePixelsArgs&);
+
+constexpr int kDepthwisePixels = 5;
+struct DepthwisePixels {
+    int rows;  // at most in a call of any
+    DepthwisePixelsKernel any;
+    struct Fixed {
+        // Any number of rows, taps x taps, with weight_row and weight_column of a dense kernel.
+        // Only taps on the middle one's left reach over a row's start, and not beyond its first
+        // vector of each phase; the same holds for its right and the last vector. With a step of 2
+        // rows and columns are strided, element e of tap s is source[.. + columns[0].offset + s + 2
+        // * e], and all taps rise.
+        int taps, step;
+        DepthwisePixelsKernel kernel;
+    } fixed[kDepthwisePixels];
+};
+
+// A depthwise filter that is the product of a column and a row of weights, in two passes; elements as in
+// DepthwisePixelsArgs, weights `distance` elements long for each tap where a lane has its own. Sums
+// down the columns for elements first .. end-1 of up to kSeparableRows rows, whole vectors stored:
+//   to[i * to_row + e] = sum over r of source[(i + r) * source_row + e] * weights[r]
+// with rows i + r outside of first_row .. end_row-1 left out; at least kSeparableRows - 1 taps.
+constexpr int kSeparableRows = 4;
+struct SeparableColumnsArgs {
+    const float* source;
+    ptrdiff_t source_row;
+    int taps, first_row, end_row;
+    const float* weights;
+    ptrdiff_t weight_step;
+    int64_t distance;
+    int rows;
+    int64_t first, end;
+    float* to;
+    ptrdiff_t to_row;
+};
+// Sums along a row: out[e] = init + sum over s of source[e + s * step] * weights[s], whole vectors of the
+// source read, and what lies around them in aligned ones: source is `shift` floats behind such a vector.
+struct SeparableRowArgs {
+    const float* source;
+    int shift;
+    ptrdiff_t step;
+    int taps;
+    const float* weights;
+    ptrdiff_t weight_step;
+    int64_t distance;   // of one or three vectors
+    const float* init;  // null: zeros
+    int64_t first, end;
+    float* out;
+};
+struct Separable {
+    void (*columns)(const SeparableColumnsArgs&);
+    void (*row)(const SeparableRowArgs&);
+};
+
+struct PixelKernels {
+    DepthwisePixels plane;        // a weight for all lanes
+    DepthwisePixels interleaved;  // a weight for each lane
+    Separable separable_plane, separable_interleaved;
+};
+
+}  // namespace nconv

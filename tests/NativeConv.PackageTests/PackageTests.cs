@@ -1,0 +1,89 @@
+using System.IO.Compression;
+using System.Text.Json;
+using System.Xml.Linq;
+using NativeConv.PackageTests.Support;
+
+namespace NativeConv.PackageTests;
+
+/// <summary>What is in the package, and what a project takes of it.</summary>
+public sealed class PackageTests(ITestOutputHelper log)
+{
+    private const long MaxPackageBytes = 6_000_000;
+    private const long MaxLibraryBytes = 1_500_000;
+
+    [Fact]
+    public void HasWhatItShould()
+    {
+        using ZipArchive package = ZipFile.OpenRead(Repository.Package);
+        string[] names = [.. package.Entries.Select(e => e.FullName)];
+        string[] wanted =
+        [
+            "lib/net10.0/NativeConv.dll", "lib/net10.0/NativeConv.xml", "README.md", "LICENSE", "icon.png",
+            "buildTransitive/NativeConv.targets",
+        ];
+        Assert.Equal([], wanted.Except(names));
+        // Only libraries lie under runtimes/: all that is there lands beside a user's program.
+        string[] libraries = [.. names.Where(n => n.StartsWith("runtimes/", StringComparison.Ordinal))];
+        Assert.NotEmpty(libraries);
+        Assert.All(
+            libraries,
+            name =>
+            {
+                string platform = name.Split('/')[1];
+                Assert.Contains(platform, Repository.Platforms);
+                Assert.Equal($"runtimes/{platform}/native/{Repository.Library(platform)}", name);
+            });
+
+        XDocument specification;
+        using (Stream stream = package.Entries.Single(e => e.Name == "NativeConv.nuspec").Open())
+            specification = XDocument.Load(stream);
+        string Of(string element) =>
+            specification.Descendants().FirstOrDefault(e => e.Name.LocalName == element)?.Value ?? "";
+        Assert.Equal(Repository.Version, Of("version"));
+        Assert.Equal("MIT", Of("license"));
+        Assert.Equal("icon.png", Of("icon"));
+        Assert.Equal("README.md", Of("readme"));
+        Assert.DoesNotContain(specification.Descendants(), e => e.Name.LocalName == "dependency");
+    }
+
+    [Fact]
+    public void IsSmall()
+    {
+        using ZipArchive package = ZipFile.OpenRead(Repository.Package);
+        long bytes = new FileInfo(Repository.Package).Length;
+        log.WriteLine($"{Path.GetFileName(Repository.Package)}: {bytes:N0} bytes");
+        foreach (ZipArchiveEntry entry in package.Entries.Where(e => e.Length > 100_000))
+            log.WriteLine($"  {entry.FullName}: {entry.Length:N0} bytes, {entry.CompressedLength:N0} packed");
+        Assert.InRange(bytes, 1, MaxPackageBytes);
+        ZipArchiveEntry? library = package.GetEntry("runtimes/linux-x64/native/libnativeconv.so");
+        Assert.SkipWhen(library is null, "the package has no library for linux-x64");
+        Assert.InRange(library!.Length, 1, MaxLibraryBytes);
+    }
+
+    [Theory]
+    [InlineData("linux-x64")]
+    [InlineData("linux-arm64")]
+    [InlineData("linux-musl-x64")]
+    [InlineData("linux-musl-arm64")]
+    [InlineData("osx-x64")]
+    [InlineData("osx-arm64")]
+    [InlineData("win-x64")]
+    [InlineData("win-arm64")]
+    public async Task EachPlatformTakesItsOwnFolder(string platform)
+    {
+        Workshop.Require(platform);
+        string folder = Workshop.Copy("assets-" + platform);
+        // No host and no runtime is needed to restore.
+        await Command.Run(
+            folder, "dotnet", "restore", $"-p:RuntimeIdentifier={platform}", "-p:UseAppHost=false",
+            "-p:SelfContained=false", Workshop.VersionArgument);
+        using JsonDocument assets = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(folder, "obj", "project.assets.json")));
+        JsonElement package = assets.RootElement.GetProperty("targets")
+            .GetProperty("net10.0/" + platform)
+            .GetProperty("NativeConv/" + Repository.Version);
+        Assert.Equal(
+            $"runtimes/{platform}/native/{Repository.Library(platform)}",
+            Assert.Single(package.GetProperty("native").EnumerateObject()).Name);
+    }
+}

@@ -1,0 +1,3 @@
+using NativeConv.PackageTests.Support;
+
+[assembly: AssemblyFixture(typeof(Workshop))]
