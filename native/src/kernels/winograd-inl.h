@@ -239,27 +239,37 @@ struct WinogradInputVector {
     ptrdiff_t out_point;
 };
 
-template <class V, int kVariant>
-void winograd_input(const WinogradInputArgs& t) {
-    constexpr int kTile = kWinograd[kVariant].tile;
-    WinogradInputVector<V, kVariant> tile = {t.source, t.row_pitch, t.pixel_pitch, t.out,
-                                             t.out_point};
-    float window[V::kLanes > 1 ? kTile * kTile * V::kLanes : 1];
+// All channels of a window of kSize x kSize pixels, a vector at a time; the last one, if it is not whole, from
+// a copy.
+template <class V, int kSize, class Tile>
+NCONV_INLINE void winograd_tile_vectors(const WinogradInputArgs& t, Tile tile) {
+    tile.source = t.source;
+    tile.row_pitch = t.row_pitch;
+    tile.pixel_pitch = t.pixel_pitch;
+    tile.out = t.out;
+    tile.out_point = t.out_point;
+    float window[V::kLanes > 1 ? kSize * kSize * V::kLanes : 1];
     for (int64_t left = t.channels; left > 0; left -= V::kLanes) {
         if (left < V::kLanes) {
-            for (int i = 0; i < kTile * kTile; ++i) {
-                const float* from =
-                    tile.source + i / kTile * t.row_pitch + i % kTile * t.pixel_pitch;
-                V::store(window + i * V::kLanes, V::load_partial(from, static_cast<int>(left)));
+            float* to = window;
+            for (int y = 0; y < kSize; ++y) {
+                const float* from = tile.source + y * t.row_pitch;
+                for (int x = 0; x < kSize; ++x, from += t.pixel_pitch, to += V::kLanes)
+                    V::store(to, V::load_partial(from, static_cast<int>(left)));
             }
             tile.source = window;
-            tile.row_pitch = kTile * V::kLanes;
+            tile.row_pitch = kSize * V::kLanes;
             tile.pixel_pitch = V::kLanes;
         }
         tile.run();
         tile.source += V::kLanes;
         tile.out += V::kLanes;
     }
+}
+
+template <class V, int kVariant>
+void winograd_input(const WinogradInputArgs& t) {
+    winograd_tile_vectors<V, kWinograd[kVariant].tile>(t, WinogradInputVector<V, kVariant>{});
 }
 
 template <class V, int kVariant>
@@ -375,10 +385,10 @@ void winograd_output(const WinogradOutputArgs& t) {
 }
 
 // Rows of a product tile by its vectors: as many accumulators as the registers hold, and enough rows in
-// narrow tiles that the latency of a multiply-add does not show.
+// narrow tiles that the latency of a multiply-add does not show. With one lane small code matters more.
 template <class V>
 constexpr int winograd_product_rows(int vectors) {
-    constexpr int kAccumulators = V::kRegisters >= 32 ? 24 : 12;
+    constexpr int kAccumulators = V::kRegisters >= 32 ? 24 : V::kLanes > 1 ? 12 : 4;
     const int rows = kAccumulators / vectors;
     return rows < kMaxTileRows ? rows : kMaxTileRows;
 }
