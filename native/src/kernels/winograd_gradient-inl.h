@@ -130,7 +130,9 @@ void winograd_gradient_sums(const WinogradGradientArgs& t, const float* a, const
                             float* out) {
     using Reg = typename V::Reg;
     const int64_t chains = (t.tiles + kGradientChain - 1) / kGradientChain;
-    int64_t longer = t.tiles % chains;
+    // No division where there is one chain: this is called for each point.
+    const int64_t shorter = chains > 1 ? t.tiles / chains : t.tiles;
+    int64_t longer = t.tiles - shorter * chains;
     for (int64_t chain = 0; chain < chains; ++chain, --longer) {
         Reg acc[kRows][kVectors];
 #pragma GCC unroll 12
@@ -139,7 +141,7 @@ void winograd_gradient_sums(const WinogradGradientArgs& t, const float* a, const
             for (int v = 0; v < kVectors; ++v) acc[i][v] = V::zero();
         }
 #pragma GCC unroll 1
-        for (int64_t left = t.tiles / chains + (longer > 0 ? 1 : 0); left > 0;
+        for (int64_t left = shorter + (longer > 0 ? 1 : 0); left > 0;
              --left, a += t.a_tile, b += t.b_tile) {
             Reg row[kVectors];
 #pragma GCC unroll 4
