@@ -70,12 +70,25 @@ public:
         }
         for (int64_t b = task_.first_channels; b < task_.end_channels; ++b) {
             const int64_t e0 = b * w_.width, columns = min_of(w_.width, g_.produced - e0);
-            multiply(e0, columns, far_ && b == task_.first_channels);
-            transform_back(e0, columns);
+            const Sums sums = sums_of(b);
+            multiply(e0, columns, sums, far_ && b == task_.first_channels);
+            transform_back(e0, columns, sums);
         }
     }
 
 private:
+    struct Sums {
+        float* at;
+        int64_t tile, point;  // floats from one to the next
+    };
+    // The last ones take the points' place: they are in L1 when a register tile is stored.
+    Sums sums_of(int64_t channel_block) const {
+        const int64_t width = min_of(w_.width, round_up(g_.produced, k_.lanes));
+        if (channel_block + 1 == task_.end_channels && width <= w_.tile_pitch)
+            return {slot_.points, w_.tile_pitch, slot_.point_pitch};
+        return {slot_.sums, w_.width, slot_.sums_pitch};
+    }
+
     float* points_of(int64_t tile) const { return slot_.points + tile * w_.tile_pitch; }
 
     void transform_pixels() const {
@@ -209,7 +222,7 @@ private:
         }
     }
 
-    void multiply(int64_t e0, int64_t columns, bool ahead) const {
+    void multiply(int64_t e0, int64_t columns, const Sums& sums, bool ahead) const {
         const int64_t stored = round_up(columns, k_.lanes), tiles = task_.block.tiles();
         const int vectors = static_cast<int>(stored / k_.lanes);
         const int64_t parts = ceil_div(tiles, k_.winograd->product_rows[vectors - 1]);
@@ -219,7 +232,7 @@ private:
         args.a_row = w_.tile_pitch;
         const float* block = group + e0 * w_.panels * g_.reduced;
         args.depth = g_.reduced;
-        args.out_row = w_.width;
+        args.out_row = sums.tile;
         const int64_t n = w_.variant.tile;
         for (int64_t p = 0, i = 0; i < n; ++i) {
             for (int64_t j = 0; j < n; ++j, ++p) {
@@ -227,14 +240,14 @@ private:
                 if (ahead) prefetch_next(p, w_.points);
                 for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
                     args.a = points_of(from) + p * slot_.point_pitch;
-                    args.out = slot_.sums + p * slot_.sums_pitch + from * w_.width;
+                    args.out = sums.at + p * sums.point + from * sums.tile;
                     k_.winograd->product[rows - 1][vectors - 1](args);
                 });
             }
         }
     }
 
-    void transform_back(int64_t e0, int64_t columns) const {
+    void transform_back(int64_t e0, int64_t columns, const Sums& sums) const {
         const int64_t width = w_.x.result_extent;
         const bool planes = !g_.problem.channels_last();
         const int64_t pixel = planes ? w_.width : g_.result_channels();
@@ -246,8 +259,8 @@ private:
         const bool tile_epilogue =
             call_.epilogue != nullptr && !(planes && call_.epilogue->in_output());
         WinogradOutputArgs args = {};
-        args.sums = slot_.sums;
-        args.sums_point = slot_.sums_pitch;
+        args.sums = sums.at;
+        args.sums_point = sums.point;
         args.init = call_.bias != nullptr ? call_.bias + channel : nullptr;
         args.channels = columns;
         args.pixel_pitch = (planes ? block.length : w_.x.step) * pixel;
@@ -261,7 +274,7 @@ private:
                               : result + (y * width + x) * pixel + channel;
             w_.kernel.output(args);
             if (tile_epilogue) finish(args);
-            args.sums += w_.width;
+            args.sums += sums.tile;
             if (planes && --left == 0) {
                 left = task_.block.x.count;
                 store_planes({y, args.rows, block.start, staged, w_.y.step}, block, columns,

@@ -118,6 +118,9 @@ struct TileCut {
     int64_t image_parts = 1, row_parts = 1, column_parts = 1, channel_parts = 1;
 };
 
+// Tiles that pass over the weights together where the points of so many fit.
+int64_t winograd_block_tiles(const WinogradVariant&, int64_t reduced, int64_t produced);
+
 // A model of time in cycles of one core with two 512-bit multiply-add units, from the descriptor alone.
 // `produced` channels of one group, all taps.
 double winograd_block_cost(const WinogradVariant&, int64_t tiles, int64_t reduced, int64_t produced,

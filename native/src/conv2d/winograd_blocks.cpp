@@ -70,9 +70,13 @@ Winograd::Winograd(const Context& context, nconv_pass pass, int variant_index)
     }
 }
 
+int64_t winograd_block_tiles(const WinogradVariant& variant, int64_t reduced, int64_t produced) {
+    const double weights = winograd_weights_bytes(variant, reduced, produced);
+    return weights > kLargeWeights ? kLargeBlockTiles : kBlockTiles;
+}
+
 int64_t Winograd::most_tiles() const {
-    const double weights = winograd_weights_bytes(variant, g.reduced, g.produced);
-    const int64_t wanted = weights > kLargeWeights ? kLargeBlockTiles : kBlockTiles;
+    const int64_t wanted = winograd_block_tiles(variant, g.reduced, g.produced);
     return max_of(1, min_of(wanted, kPointFloats / (points * tile_pitch)));
 }
 

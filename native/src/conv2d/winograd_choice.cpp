@@ -21,14 +21,12 @@ constexpr int64_t kTileVectors = 4;
 constexpr double kNarrowShare =
     0.5;  // of the multiply-adds narrow reaches where few channels are produced
 // Bytes of weights a cycle, from L2, L3 and memory.
-constexpr double kNearBytes = 400, kFarBytes = 90, kFarthestBytes = 20;
+constexpr double kNearBytes = 400, kFarBytes = 90, kFarthestBytes = 10;
 constexpr double kNear = 1 << 20, kFar = 20 << 20;
 
 // With stride 2 the most is 1.78; where the model promised less than this, 256 to 512 channels at 19 x 19
 // and 14 x 14 took up to 12 % longer than direct summation.
 constexpr double kStridedGain = 1.15;
-
-constexpr int64_t kPassTiles = 28;  // tiles to a pass over the weights
 
 double vectors(int64_t channels) { return static_cast<double>(ceil_div(channels, kVirtualLanes)); }
 
@@ -63,7 +61,8 @@ double pass_cost(const Problem& p, nconv_pass pass, int variant) {
         TileAxis(Window(p.height, pass), w).count * TileAxis(Window(p.width, pass), w).count;
     const int64_t images =
         winograd_weights_bytes(w, reduced, produced) > kFar ? max_of(1, p.batch) : 1;
-    const double passes = static_cast<double>(ceil_div(images * tiles, kPassTiles));
+    const int64_t together = winograd_block_tiles(w, reduced, produced);
+    const double passes = static_cast<double>(ceil_div(images * tiles, together));
     return winograd_block_cost(w, tiles, reduced, produced, false) +
            passes / static_cast<double>(images) *
                winograd_weights_cost(w, reduced, produced, produced);

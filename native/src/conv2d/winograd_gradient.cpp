@@ -34,7 +34,7 @@ struct Cut {
     // partials: those added to.
     Cut(const Context& context, const GradientChunks& chunks, int64_t width, int64_t partials,
         int threads)
-        : tiles(ceil_div(context.problem.group_outputs, context.kernels->gemm->packed_tile_rows)),
+        : tiles(ceil_div(context.problem.group_outputs, context.kernels->winograd->gradient_rows)),
           blocks(ceil_div(context.problem.group_inputs, width)) {
         const Problem& p = context.problem;
         const int64_t sums = partials * p.groups;
@@ -77,7 +77,7 @@ public:
           execution_(execution),
           chunks_(p_),
           layout_(p_, chunks_),
-          width_(int64_t{k_.gemm->packed_tile_vectors} * k_.lanes),
+          width_(int64_t{k_.winograd->gradient_vectors} * k_.lanes),
           cut_(context, chunks_, width_, call.active(chunks_.partials), execution.threads) {}
 
     void run() const {
@@ -124,10 +124,6 @@ private:
         const int64_t c_count = min_of(s.end_block * width_, p_.group_inputs) - c;
         const ChannelRun outputs = {s.group * p_.group_outputs + o, o_count};
         const ChannelRun inputs = {s.group * p_.group_inputs + c, c_count};
-        if (c_count % k_.lanes != 0) {  // whole vectors are multiplied
-            memset(slot.input + c_count / width_ * slot.input_block, 0,
-                   static_cast<size_t>(slot.input_block) * sizeof(float));
-        }
         const ChunkRange range(call_, chunks_.cut(), s.partial);
         for (int64_t i = range.first; i < range.end; ++i) {
             const TileBlock chunk = chunks_.at(i);
@@ -159,7 +155,8 @@ private:
             for (int64_t t = s.first_tile; t < s.end_tile; ++t) {
                 const int64_t from = tile_start(t), rows = tile_start(t + 1) - from;
                 args.a = slot.gradient + from - start;
-                const WinogradGradient kernel = k_.winograd->gradient[rows - 1][vectors - 1];
+                args.rows = static_cast<int>(rows);
+                args.sums = k_.winograd->gradient_sums[rows - 1][vectors - 1];
                 const int64_t o = s.group * p_.group_outputs + from;
                 if (layout_.apart || p_.channels_last()) {
                     float* to = layout_.apart ? workspace_.shared_floats() + layout_.sums +
@@ -169,14 +166,14 @@ private:
                     args.out_row = kTaps * p_.group_inputs;
                     args.out_tap = p_.group_inputs;
                     args.add = add || (call_.accumulate && !layout_.apart);
-                    kernel(args);
+                    k_.winograd->gradient(args);
                     continue;
                 }
                 args.out = slot.stage;
                 args.out_row = kTaps * width_;
                 args.out_tap = width_;
                 args.add = false;
-                kernel(args);
+                k_.winograd->gradient(args);
                 for (int64_t i = 0; i < rows; ++i) {
                     store_filter(
                         slot.stage + i * args.out_row, width_, args.columns, slot,
@@ -193,7 +190,7 @@ private:
             k_.transpose(sums, pitch, out, kTaps, kTaps, columns);
             return;
         }
-        float* ordered = slot.stage + kTaps * k_.gemm->packed_tile_rows * width_;
+        float* ordered = slot.stage + kTaps * k_.winograd->gradient_rows * width_;
         k_.transpose(sums, pitch, ordered, kTaps, kTaps, columns);
         k_.add_rows(ordered, 0, 1, kTaps * columns, out);
     }

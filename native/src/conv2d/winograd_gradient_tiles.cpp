@@ -115,7 +115,7 @@ GradientSlot::GradientSlot(const Context& context, const GradientChunks& chunks,
     const KernelSet& k = *context.kernels;
     const int64_t inputs = p.group_inputs, outputs = p.group_outputs, tiles = chunks.most_tiles;
     MemoryMap map(memory);
-    width = int64_t{k.gemm->packed_tile_vectors} * k.lanes;
+    width = int64_t{k.winograd->gradient_vectors} * k.lanes;
     // One line more from point to point, and from tile to tile where it is a large power of two, keeps them
     // in different sets.
     gradient_tile = round_up(outputs, kVirtualLanes) + (outputs % 256 == 0 ? kPlaneBlock : 0);
@@ -130,7 +130,7 @@ GradientSlot::GradientSlot(const Context& context, const GradientChunks& chunks,
                              : CheckedSize(kTile * kTile) * max_of(inputs, outputs));
     derived =
         map.take(planes && !p.linear() ? kPlaneBlock * derived_pitch(chunks.most_columns) : 0);
-    const int64_t sums = int64_t{k.gemm->packed_tile_rows} * width;
+    const int64_t sums = int64_t{k.winograd->gradient_rows} * width;
     scratch = map.take(kWinogradGradientScratch * sums);
     stage = map.take(planes ? 2 * kKernel * kKernel * sums : 0);
     bytes = map.bytes();

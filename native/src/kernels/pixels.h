@@ -53,8 +53,8 @@ struct DepthwisePixels {
 };
 
 // A depthwise filter that is the product of a column and a row of weights, in two passes; elements as in
-// DepthwisePixelsArgs, weights `distance` elements long for each tap where a lane has its own. Sums
-// down the columns for elements first .. end-1 of up to kSeparableRows rows, whole vectors stored:
+// DepthwisePixelsArgs, weights `distance` elements long for each tap. Sums down the columns for elements
+// first .. end-1 of kSeparableRows rows, whole vectors stored:
 //   to[i * to_row + e] = sum over r of source[(i + r) * source_row + e] * weights[r]
 // with rows i + r outside of first_row .. end_row-1 left out; at least kSeparableRows - 1 taps.
 constexpr int kSeparableRows = 4;
@@ -65,7 +65,6 @@ struct SeparableColumnsArgs {
     const float* weights;
     ptrdiff_t weight_step;
     int64_t distance;
-    int rows;
     int64_t first, end;
     float* to;
     ptrdiff_t to_row;
@@ -80,7 +79,7 @@ struct SeparableRowArgs {
     const float* weights;
     ptrdiff_t weight_step;
     int64_t distance;   // of one or three vectors
-    const float* init;  // null: zeros
+    const float* init;  // as long as a tap's weights; null: zeros
     int64_t first, end;
     float* out;
 };
@@ -92,7 +91,7 @@ struct Separable {
 struct PixelKernels {
     DepthwisePixels plane;        // a weight for all lanes
     DepthwisePixels interleaved;  // a weight for each lane
-    Separable separable_plane, separable_interleaved;
+    Separable separable;
 };
 
 }  // namespace nconv

@@ -14,14 +14,9 @@ constexpr int kSeparableVectors = V::kRegisters >= 32 ? 6 : 2;
 template <class V>
 constexpr int kSeparableRowVectors = V::kRegisters >= 32 ? 12 : 8;
 
-template <class V, bool kBroadcast>
-typename V::Reg load_factor(const float* p) {
-    return kBroadcast ? V::broadcast(p) : V::load(p);
-}
-
 // Source row k for results kFirst .. kEnd-1, all that meet it. Inlined: accumulators whose address is
 // taken would live in memory.
-template <class V, bool kBroadcast, bool kPartial, int kFirst, int kEnd, int kRows, int kVectors>
+template <class V, bool kPartial, int kFirst, int kEnd, int kRows, int kVectors>
 __attribute__((always_inline)) inline void separable_source_row(
     const SeparableColumnsArgs& t, const float* source, const float* weights, int k, int left,
     typename V::Reg (&acc)[kRows][kVectors]) {
@@ -39,7 +34,7 @@ __attribute__((always_inline)) inline void separable_source_row(
     const float* w = weights + (k - kFirst) * t.weight_step;
 #pragma GCC unroll 4
     for (int i = kFirst; i < kEnd; ++i, w -= t.weight_step) {
-        Reg weight = load_factor<V, kBroadcast>(w);
+        Reg weight = V::load(w);
         V::pin(weight);
 #pragma GCC unroll 6
         for (int v = 0; v < kVectors; ++v) acc[i][v] = V::fma(in[v], weight, acc[i][v]);
@@ -47,7 +42,7 @@ __attribute__((always_inline)) inline void separable_source_row(
 }
 
 // Source rows that only the first or only the last results of a tile meet.
-template <class V, bool kBroadcast, bool kPartial, int kPart, bool kHead, int kRows, int kVectors>
+template <class V, bool kPartial, int kPart, bool kHead, int kRows, int kVectors>
 __attribute__((always_inline)) inline void separable_ends(const SeparableColumnsArgs& t,
                                                           const float* source, const float* weights,
                                                           int left,
@@ -55,15 +50,17 @@ __attribute__((always_inline)) inline void separable_ends(const SeparableColumns
     if constexpr (kPart < kRows) {
         const int k = kHead ? kPart - 1 : t.taps + kPart - 1;
         if (k >= t.first_row && k < t.end_row) {
-            separable_source_row<V, kBroadcast, kPartial, kHead ? 0 : kPart, kHead ? kPart : kRows>(
+            separable_source_row<V, kPartial, kHead ? 0 : kPart, kHead ? kPart : kRows>(
                 t, source, weights, k, left, acc);
         }
-        separable_ends<V, kBroadcast, kPartial, kPart + 1, kHead>(t, source, weights, left, acc);
+        separable_ends<V, kPartial, kPart + 1, kHead>(t, source, weights, left, acc);
     }
 }
 
-template <class V, bool kBroadcast, int kRows, int kVectors, bool kPartial>
-void separable_columns_tile(const SeparableColumnsArgs& t, int64_t element, int left) {
+template <class V, int kVectors, bool kPartial>
+void separable_columns_tile(const SeparableColumnsArgs& t, int64_t element, int64_t phase,
+                            int left) {
+    constexpr int kRows = kSeparableRows;
     typename V::Reg acc[kRows][kVectors];
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i) {
@@ -71,12 +68,12 @@ void separable_columns_tile(const SeparableColumnsArgs& t, int64_t element, int 
         for (int v = 0; v < kVectors; ++v) acc[i][v] = V::zero();
     }
     const float* source = t.source + element;
-    const float* weights = t.weights + (kBroadcast ? 0 : element % t.distance);
-    separable_ends<V, kBroadcast, kPartial, 1, true>(t, source, weights, left, acc);
+    const float* weights = t.weights + phase;
+    separable_ends<V, kPartial, 1, true>(t, source, weights, left, acc);
     const int end = t.taps < t.end_row ? t.taps : t.end_row;
     for (int k = kRows - 1 > t.first_row ? kRows - 1 : t.first_row; k < end; ++k)
-        separable_source_row<V, kBroadcast, kPartial, 0, kRows>(t, source, weights, k, left, acc);
-    separable_ends<V, kBroadcast, kPartial, 1, false>(t, source, weights, left, acc);
+        separable_source_row<V, kPartial, 0, kRows>(t, source, weights, k, left, acc);
+    separable_ends<V, kPartial, 1, false>(t, source, weights, left, acc);
     float* to = t.to + element;
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i, to += t.to_row) {
@@ -85,63 +82,49 @@ void separable_columns_tile(const SeparableColumnsArgs& t, int64_t element, int 
     }
 }
 
-// Calls run(element, vectors, left) for tiles of kMost, half as many and single vectors of a row, `distance`
-// apart; left counts the valid lanes of a single one.
+// Calls run(element, phase, vectors, left) for tiles of kMost, half as many and single vectors of a row,
+// `distance` apart; phase is where in a period of the weights they are, left the valid lanes of a single one.
 template <class V, int kMost, class Run>
 void separable_tiles(int64_t first, int64_t end, int64_t distance, const Run& run) {
     constexpr int kHalf = kMost / 2;
     for (int64_t block = first; block < end;) {
         const int64_t whole = (end - block) / distance;
         const int size = whole >= kMost ? kMost : whole >= kHalf ? kHalf : 1;
-        for (int64_t at = block; at < block + distance && at < end; at += V::kLanes) {
-            const int64_t left = end - at;
-            run(at, size, static_cast<int>(left < V::kLanes ? left : V::kLanes));
+        for (int64_t phase = 0; phase < distance && block + phase < end; phase += V::kLanes) {
+            const int64_t left = end - block - phase;
+            run(block + phase, phase, size, static_cast<int>(left < V::kLanes ? left : V::kLanes));
         }
         block += size * distance;
     }
 }
 
-template <class V, bool kBroadcast, int kRows>
-void separable_columns_rows(const SeparableColumnsArgs& t) {
+template <class V>
+void separable_columns(const SeparableColumnsArgs& t) {
     constexpr int kMost = kSeparableVectors<V>, kHalf = kMost / 2;
     separable_tiles<V, kMost>(
-        t.first, t.end, t.distance, [&](int64_t element, int vectors, int left) {
+        t.first, t.end, t.distance, [&](int64_t element, int64_t phase, int vectors, int left) {
             if (vectors == kMost) {
-                separable_columns_tile<V, kBroadcast, kRows, kMost, false>(t, element, left);
+                separable_columns_tile<V, kMost, false>(t, element, phase, left);
             } else if (vectors == kHalf && left == V::kLanes) {
-                separable_columns_tile<V, kBroadcast, kRows, kHalf, false>(t, element, left);
+                separable_columns_tile<V, kHalf, false>(t, element, phase, left);
             } else {
-                separable_columns_tile<V, kBroadcast, kRows, 1, true>(t, element, left);
+                separable_columns_tile<V, 1, true>(t, element, phase, left);
             }
         });
 }
 
-template <class V, bool kBroadcast>
-void separable_columns(const SeparableColumnsArgs& t) {
-    if (t.rows == kSeparableRows) return separable_columns_rows<V, kBroadcast, kSeparableRows>(t);
-    SeparableColumnsArgs row = t;
-    for (int i = 0; i < t.rows; ++i) {
-        separable_columns_rows<V, kBroadcast, 1>(row);
-        row.source += t.source_row;
-        row.to += t.to_row;
-        --row.first_row;
-        --row.end_row;
-    }
-}
-
-template <class V, bool kBroadcast, int kVectors>
-void separable_row_tile(const SeparableRowArgs& t, int64_t element, int left) {
+template <class V, int kVectors>
+void separable_row_tile(const SeparableRowArgs& t, int64_t element, int64_t phase, int left) {
     using Reg = typename V::Reg;
     const ptrdiff_t distance = t.distance, step = t.step, weight_step = t.weight_step;
-    const int64_t phase = kBroadcast ? 0 : element % distance;
-    const Reg start = t.init == nullptr ? V::zero() : load_factor<V, kBroadcast>(t.init + phase);
+    const Reg start = t.init == nullptr ? V::zero() : V::load(t.init + phase);
     Reg acc[kVectors];
 #pragma GCC unroll 12
     for (int v = 0; v < kVectors; ++v) acc[v] = start;
     const float* p = t.source + element;
     const float* w = t.weights + phase;
     for (int s = 0; s < t.taps; ++s, p += step, w += weight_step) {
-        Reg weight = load_factor<V, kBroadcast>(w);
+        Reg weight = V::load(w);
         V::pin(weight);
 #pragma GCC unroll 12
         for (int v = 0; v < kVectors; ++v)
@@ -158,7 +141,7 @@ void separable_row_tile(const SeparableRowArgs& t, int64_t element, int left) {
 
 // Neighbouring vectors of a row, whose weights repeat every kPeriod of them, from aligned loads: those of a
 // tap from each pair of them.
-template <class V, bool kBroadcast, int kPeriod, int kVectors>
+template <class V, int kPeriod, int kVectors>
 void separable_row_concat(const SeparableRowArgs& t, int64_t element, int left) {
     using Reg = typename V::Reg;
     constexpr int kWeights = kVectors < kPeriod ? kVectors : kPeriod;
@@ -168,7 +151,7 @@ void separable_row_concat(const SeparableRowArgs& t, int64_t element, int left) 
 #pragma GCC unroll 12
     for (int v = 0; v < kVectors; ++v) {
         const float* init = t.init + phase + v % kPeriod * V::kLanes;
-        acc[v] = t.init == nullptr ? V::zero() : load_factor<V, kBroadcast>(init);
+        acc[v] = t.init == nullptr ? V::zero() : V::load(init);
     }
     const float* p = t.source + element - t.shift;
     const float* w = t.weights + phase;
@@ -182,7 +165,7 @@ void separable_row_concat(const SeparableRowArgs& t, int64_t element, int left) 
             Reg weights[kWeights];
 #pragma GCC unroll 3
             for (int i = 0; i < kWeights; ++i) {
-                weights[i] = load_factor<V, kBroadcast>(w + i * V::kLanes);
+                weights[i] = V::load(w + i * V::kLanes);
                 V::pin(weights[i]);
             }
 #pragma GCC unroll 12
@@ -202,38 +185,38 @@ void separable_row_concat(const SeparableRowArgs& t, int64_t element, int left) 
     }
 }
 
-template <class V, bool kBroadcast, int kPeriod>
+template <class V, int kPeriod>
 void separable_row_concats(const SeparableRowArgs& t) {
     constexpr int kMost = kSeparableRowVectors<V>, kHalf = kMost / 2;
-    separable_tiles<V, kMost>(
-        t.first, t.end, V::kLanes, [&](int64_t element, int vectors, int left) {
-            if (vectors == kMost) {
-                separable_row_concat<V, kBroadcast, kPeriod, kMost>(t, element, left);
-            } else if (vectors == kHalf) {
-                separable_row_concat<V, kBroadcast, kPeriod, kHalf>(t, element, left);
-            } else {
-                separable_row_concat<V, kBroadcast, kPeriod, 1>(t, element, left);
-            }
-        });
-}
-
-template <class V, bool kBroadcast>
-void separable_row(const SeparableRowArgs& t) {
-    if constexpr (V::kConcat) {
-        if (t.distance == V::kLanes) return separable_row_concats<V, kBroadcast, 1>(t);
-        if constexpr (!kBroadcast) return separable_row_concats<V, kBroadcast, 3>(t);
-    }
-    constexpr int kMost = kSeparableRowVectors<V>, kHalf = kMost / 2;
-    separable_tiles<V, kMost>(t.first, t.end, t.distance,
-                              [&](int64_t element, int vectors, int left) {
+    separable_tiles<V, kMost>(t.first, t.end, V::kLanes,
+                              [&](int64_t element, int64_t, int vectors, int left) {
                                   if (vectors == kMost) {
-                                      separable_row_tile<V, kBroadcast, kMost>(t, element, left);
+                                      separable_row_concat<V, kPeriod, kMost>(t, element, left);
                                   } else if (vectors == kHalf) {
-                                      separable_row_tile<V, kBroadcast, kHalf>(t, element, left);
+                                      separable_row_concat<V, kPeriod, kHalf>(t, element, left);
                                   } else {
-                                      separable_row_tile<V, kBroadcast, 1>(t, element, left);
+                                      separable_row_concat<V, kPeriod, 1>(t, element, left);
                                   }
                               });
+}
+
+template <class V>
+void separable_row(const SeparableRowArgs& t) {
+    if constexpr (V::kConcat) {
+        t.distance == V::kLanes ? separable_row_concats<V, 1>(t) : separable_row_concats<V, 3>(t);
+    } else {
+        constexpr int kMost = kSeparableRowVectors<V>, kHalf = kMost / 2;
+        separable_tiles<V, kMost>(t.first, t.end, t.distance,
+                                  [&](int64_t element, int64_t phase, int vectors, int left) {
+                                      if (vectors == kMost) {
+                                          separable_row_tile<V, kMost>(t, element, phase, left);
+                                      } else if (vectors == kHalf) {
+                                          separable_row_tile<V, kHalf>(t, element, phase, left);
+                                      } else {
+                                          separable_row_tile<V, 1>(t, element, phase, left);
+                                      }
+                                  });
+    }
 }
 
 }  // namespace nconv

@@ -44,7 +44,7 @@ constexpr WinogradVariant kWinograd[kWinogradVariants] = {
 };
 constexpr int kMaxWinogradOutput = 6;
 
-// One tile's window, channels in lanes: source[y * row_pitch + x * pixel_pitch + c].
+// One tile's window, channels in lanes: source[y * row_pitch + x * pixel_pitch + c]. Whole vectors are stored.
 //   out[(i * n + j) * out_point + c] = sum over y, x of B[i][y] B[j][x] source[y][x][c]
 struct WinogradInputArgs {
     const float* source;
@@ -98,7 +98,12 @@ constexpr int kWinogradGradientPoints = 36;
 // grad_output and input, [point][tile][channel] both:
 //   out[i * out_row + k * out_tap + j] = or += sum over points p of (G x G)[p][k], sum over tiles t, of
 //       a[p * a_point + t * a_tile + i] * b[p * b_point + t * b_tile + j], k < 9
+struct WinogradGradientArgs;
+using WinogradGradientSums = void (*)(const WinogradGradientArgs&, const float* a, const float* b,
+                                      float* sums);
 struct WinogradGradientArgs {
+    WinogradGradientSums sums;  // of one point: of `rows` and as many vectors as hold `columns`
+    int rows, columns;
     const float* a;
     ptrdiff_t a_point, a_tile;
     const float* b;  // whole vectors
@@ -107,10 +112,8 @@ struct WinogradGradientArgs {
     float* scratch;  // kWinogradGradientScratch vectors for each of the register tile
     float* out;
     ptrdiff_t out_row, out_tap;
-    int columns;
     bool add;
 };
-using WinogradGradient = void (*)(const WinogradGradientArgs&);
 constexpr int kWinogradGradientScratch = 24;
 
 struct WinogradKernel {
@@ -123,9 +126,11 @@ struct WinogradKernels {
     WinogradKernel tiles[kWinogradVariants];
     int product_rows[kMaxTileVectors];                       // [vectors - 1]
     WinogradProduct product[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
-    // The points of 4 x 4 of grad_output, then their sum. As large as packed_tile at most.
+    // The points of 4 x 4 of grad_output, then their sum.
     void (*gradient_points)(const WinogradInputArgs&);
-    WinogradGradient gradient[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+    int gradient_rows, gradient_vectors;
+    WinogradGradientSums gradient_sums[kMaxTileRows][kMaxTileVectors];  // [rows - 1][vectors - 1]
+    void (*gradient)(const WinogradGradientArgs&);
 };
 
 }  // namespace nconv

@@ -60,73 +60,79 @@ struct WinogradGradientTransform {
 // Two rows of points at a time, each transformed horizontally at once: loading the tile again for each pair
 // costs loads, which are idle beside the stores.
 template <class V>
-NCONV_INLINE void winograd_gradient_points_vector(const WinogradInputArgs& t, int64_t channel,
-                                                  int left) {
+struct WinogradGradientVector {
     using T = WinogradGradientTransform<V>;
     using Reg = typename V::Reg;
-    constexpr int kTile = T::kTile, kOutput = T::kOutput;
-    const bool full = left == V::kLanes;
-    const float* source = t.source + channel;
-    float* out = t.out + channel;
-    const auto load = [&](int y, int x) __attribute__((always_inline)) {
-        const float* p = source + y * t.row_pitch + x * t.pixel_pitch;
-        return full ? V::load(p) : V::load_partial(p, left);
-    };
-    const auto store = [&](int point, Reg value) __attribute__((always_inline)) {
-        float* to = out + point * t.out_point;
-        full ? V::store(to, value) : V::store_partial(to, value, left);
-    };
-    const auto store_row = [&](int row, const Reg* values) __attribute__((always_inline)) {
-        T::points(
-            [&](int x) __attribute__((always_inline)) { return values[x]; },
-            [&](int j, Reg value)
-                __attribute__((always_inline)) { store(row * kTile + j, value); });
-    };
-    T::Forward::for_each_pair([&](auto pair) __attribute__((always_inline)) {
-        constexpr int kPair = decltype(pair)::value;
-        Reg plus[kOutput], minus[kOutput];
+    using Column = WinogradColumn<V>;
+    using Row = WinogradRow<V>;
+    static constexpr int kTile = T::kTile, kOutput = T::kOutput;
+
+    NCONV_INLINE void run() const {
+        T::Forward::for_each_pair([this](auto pair) __attribute__((always_inline)) {
+            constexpr int kPair = decltype(pair)::value;
+            Reg plus[kOutput], minus[kOutput];
+            const float* p = source;
 #pragma GCC unroll 4
-        for (int x = 0; x < kOutput; ++x) {
-            T::template points_pair<kPair>(
-                [&](int y) __attribute__((always_inline)) { return load(y, x); }, &plus[x],
-                &minus[x]);
+            for (int x = 0; x < kOutput; ++x, p += pixel_pitch) {
+                p = fresh(p);
+                T::template points_pair<kPair>(Column{p, row_pitch}, &plus[x], &minus[x]);
+            }
+            store_row(1 + 2 * kPair, plus);
+            store_row(2 + 2 * kPair, minus);
+        });
+        Reg sum = V::zero();
+#pragma GCC unroll 1
+        for (int y = 0; y < kOutput; ++y) {
+            const Column column = {source + y * row_pitch, pixel_pitch};
+            const Reg row[kOutput] = {column(0), column(1), column(2), column(3)};
+            const Reg total = V::add(V::add(row[0], row[1]), V::add(row[2], row[3]));
+            sum = y == 0 ? total : V::add(sum, total);
+            if (y == 0) store_row(0, row);
+            if (y == kOutput - 1) store_row(kTile - 1, row);
         }
-        store_row(1 + 2 * kPair, plus);
-        store_row(2 + 2 * kPair, minus);
-    });
-    Reg sum = V::zero();
-#pragma GCC unroll 4
-    for (int y = 0; y < kOutput; ++y) {
-        Reg row[kOutput];
-#pragma GCC unroll 4
-        for (int x = 0; x < kOutput; ++x) row[x] = load(y, x);
-        const Reg total = V::add(V::add(row[0], row[1]), V::add(row[2], row[3]));
-        sum = y == 0 ? total : V::add(sum, total);
-        if (y == 0) store_row(0, row);
-        if (y == kOutput - 1) store_row(kTile - 1, row);
+        V::store(out + kTile * kTile * out_point, sum);
     }
-    store(kTile * kTile, sum);
-}
+
+    NCONV_INLINE void store_row(int i, const Reg* values) const {
+        float* to = out + i * kTile * out_point;
+        T::points(
+            Row{values}, [&](int, Reg value) __attribute__((always_inline)) {
+                to = fresh(to);
+                V::store(to, value);
+                to += out_point;
+            });
+    }
+
+    const float* source;
+    ptrdiff_t row_pitch, pixel_pitch;
+    float* out;
+    ptrdiff_t out_point;
+};
 
 template <class V>
 void winograd_gradient_points(const WinogradInputArgs& t) {
-    int64_t channel = 0;
-    for (; channel + V::kLanes <= t.channels; channel += V::kLanes)
-        winograd_gradient_points_vector<V>(t, channel, V::kLanes);
-    if (channel < t.channels)
-        winograd_gradient_points_vector<V>(t, channel, static_cast<int>(t.channels - channel));
+    winograd_tile_vectors<V, kWinograd[kWinogradGradient].output>(t, WinogradGradientVector<V>{});
 }
 
 // Tiles to a chain: longer ones had two thirds of the error in them.
 constexpr int64_t kGradientChain = 32;
 
+// The register tile: with one lane small code matters more.
+template <class V>
+struct WinogradGradientShape {
+    static constexpr int kRows = V::kLanes == 1 ? 2 : V::kRegisters >= 32 ? 12 : 6;
+    static constexpr int kVectors = 2;
+};
+
 // The sums of one point over the tiles, in near-equal chains that are added in order.
 template <class V, int kRows, int kVectors>
-NCONV_INLINE void winograd_gradient_sums(const WinogradGradientArgs& t, const float* a,
-                                         const float* b, float* out) {
+void winograd_gradient_sums(const WinogradGradientArgs& t, const float* a, const float* b,
+                            float* out) {
     using Reg = typename V::Reg;
     const int64_t chains = (t.tiles + kGradientChain - 1) / kGradientChain;
-    int64_t longer = t.tiles % chains;
+    // No division where there is one chain: this is called for each point.
+    const int64_t shorter = chains > 1 ? t.tiles / chains : t.tiles;
+    int64_t longer = t.tiles - shorter * chains;
     for (int64_t chain = 0; chain < chains; ++chain, --longer) {
         Reg acc[kRows][kVectors];
 #pragma GCC unroll 12
@@ -135,7 +141,7 @@ NCONV_INLINE void winograd_gradient_sums(const WinogradGradientArgs& t, const fl
             for (int v = 0; v < kVectors; ++v) acc[i][v] = V::zero();
         }
 #pragma GCC unroll 1
-        for (int64_t left = t.tiles / chains + (longer > 0 ? 1 : 0); left > 0;
+        for (int64_t left = shorter + (longer > 0 ? 1 : 0); left > 0;
              --left, a += t.a_tile, b += t.b_tile) {
             Reg row[kVectors];
 #pragma GCC unroll 4
@@ -164,50 +170,45 @@ NCONV_INLINE void winograd_gradient_sums(const WinogradGradientArgs& t, const fl
 
 // Point by point along a row of the tile, whose sums are transformed while they are in L1: all 36 points of
 // a register tile do not fit it.
-template <class V, int kRows, int kVectors>
+template <class V>
 void winograd_gradient(const WinogradGradientArgs& t) {
     using T = WinogradGradientTransform<V>;
     using Reg = typename V::Reg;
-    constexpr int kTile = T::kTile, kSums = kRows * kVectors;
-    constexpr ptrdiff_t kPoint = kSums * V::kLanes;
+    constexpr int kTile = T::kTile;
+    const int vectors = (t.columns + V::kLanes - 1) / V::kLanes;
+    const ptrdiff_t point = t.rows * vectors * V::kLanes;
     float* sums = t.scratch;
-    float* columns = sums + kTile * kPoint;  // [3][kTile][sums]
+    float* columns = sums + kTile * point;  // [3][kTile][sums]
     const float *a = t.a, *b = t.b;
-#pragma GCC unroll 1
     for (int i = 0; i < kTile; ++i) {
-#pragma GCC unroll 1
         for (int j = 0; j < kTile; ++j, a += t.a_point, b += t.b_point)
-            winograd_gradient_sums<V, kRows, kVectors>(t, a, b, sums + j * kPoint);
-#pragma GCC unroll 1
-        for (ptrdiff_t s = 0; s < kPoint; s += V::kLanes) {
+            t.sums(t, a, b, sums + j * point);
+        for (ptrdiff_t s = 0; s < point; s += V::kLanes) {
             Reg y[3];
-            T::weights([&](int j) { return V::load(sums + j * kPoint + s); }, y);
+            T::weights(WinogradColumn<V>{sums + s, point}, y);
 #pragma GCC unroll 3
-            for (int k = 0; k < 3; ++k) V::store(columns + (k * kTile + i) * kPoint + s, y[k]);
+            for (int k = 0; k < 3; ++k) V::store(columns + (k * kTile + i) * point + s, y[k]);
         }
     }
-#pragma GCC unroll 1
-    for (int k = 0; k < 3; ++k) {
-        const float* column = columns + k * kTile * kPoint;
-        float* out = t.out + k * t.out_tap;
-#pragma GCC unroll 1
-        for (int i = 0; i < kRows; ++i, out += t.out_row) {
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) {
-                const int left = t.columns - v * V::kLanes;
+    const ptrdiff_t out_tap = 3 * t.out_tap;
+    const int rows = t.rows, valid = t.columns;
+    const bool add = t.add;
+    const float* column = columns;
+    for (int k = 0; k < 3; ++k, column += (kTile - 1) * point) {
+        float* row = t.out + k * t.out_tap;
+        for (int i = 0; i < rows; ++i, row += t.out_row) {
+            float* out = row;
+            for (int left = valid; left > 0;
+                 left -= V::kLanes, column += V::kLanes, out += V::kLanes) {
                 Reg y[3];
-                T::weights(
-                    [&](int point) {
-                        return V::load(column + point * kPoint + (i * kVectors + v) * V::kLanes);
-                    },
-                    y);
+                T::weights(WinogradColumn<V>{column, point}, y);
 #pragma GCC unroll 3
                 for (int s = 0; s < 3; ++s) {
-                    float* to = out + 3 * s * t.out_tap + v * V::kLanes;
+                    float* to = out + s * out_tap;
                     if (left >= V::kLanes) {
-                        V::store(to, t.add ? V::add(V::load(to), y[s]) : y[s]);
+                        V::store(to, add ? V::add(V::load(to), y[s]) : y[s]);
                     } else {
-                        const Reg value = t.add ? V::add(V::load_partial(to, left), y[s]) : y[s];
+                        const Reg value = add ? V::add(V::load_partial(to, left), y[s]) : y[s];
                         V::store_partial(to, value, left);
                     }
                 }

@@ -11,8 +11,7 @@ constexpr PixelKernels make_pixels() {
     PixelKernels set = {};
     set.plane = depthwise_pixels_list<V, true>();
     set.interleaved = depthwise_pixels_list<V, false>();
-    set.separable_plane = {separable_columns<V, true>, separable_row<V, true>};
-    set.separable_interleaved = {separable_columns<V, false>, separable_row<V, false>};
+    set.separable = {separable_columns<V>, separable_row<V>};
     return set;
 }
 

@@ -20,11 +20,11 @@ constexpr void add_winograd_products(WinogradKernels& set) {
 
 template <class V, int kRows, int kVectors>
 constexpr void add_winograd_gradient(WinogradKernels& set) {
-    set.gradient[kRows - 1][kVectors - 1] = winograd_gradient<V, kRows, kVectors>;
+    set.gradient_sums[kRows - 1][kVectors - 1] = winograd_gradient_sums<V, kRows, kVectors>;
     if constexpr (kVectors > 1) {
         add_winograd_gradient<V, kRows, kVectors - 1>(set);
     } else if constexpr (kRows > 1) {
-        add_winograd_gradient<V, kRows - 1, TileShape<V>::kPackedTileVectors>(set);
+        add_winograd_gradient<V, kRows - 1, WinogradGradientShape<V>::kVectors>(set);
     }
 }
 
@@ -45,7 +45,11 @@ constexpr WinogradKernels make_winograd() {
     add_winograd_products<V, winograd_product_rows<V>(Shape::kRowsTileVectors),
                           Shape::kRowsTileVectors>(set);
     set.gradient_points = winograd_gradient_points<V>;
-    add_winograd_gradient<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
+    using Gradient = WinogradGradientShape<V>;
+    set.gradient_rows = Gradient::kRows;
+    set.gradient_vectors = Gradient::kVectors;
+    add_winograd_gradient<V, Gradient::kRows, Gradient::kVectors>(set);
+    set.gradient = winograd_gradient<V>;
     return set;
 }
 
