@@ -52,7 +52,15 @@ struct VecAvx2 {
         return _mm256_maskload_ps(p, _mm256_castps_si256(m));
     }
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return select(m, fma(a, b, c), c); }
+    static constexpr bool kFreeMasks = false;
     static constexpr bool kConcat = false;
+    template <int kFrom>
+    static Reg neighbours(Reg a, Reg b) {
+        const Reg middle = _mm256_permute2f128_ps(a, b, 0x21);
+        const Reg low = kFrom < 4 ? a : middle, high = kFrom < 4 ? middle : b;
+        return _mm256_castsi256_ps(
+            _mm256_alignr_epi8(_mm256_castps_si256(high), _mm256_castps_si256(low), kFrom % 4 * 4));
+    }
     static void interleave(Reg& a, Reg& b) {
         const Reg low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);
         a = _mm256_permute2f128_ps(low, high, 0x20);

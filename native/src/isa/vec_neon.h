@@ -46,7 +46,12 @@ struct VecNeon {
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return vbslq_f32(m, vfmaq_f32(c, a, b), c);
     }
+    static constexpr bool kFreeMasks = false;
     static constexpr bool kConcat = false;
+    template <int kFrom>
+    static Reg neighbours(Reg a, Reg b) {
+        return vextq_f32(a, b, kFrom);
+    }
     static void interleave(Reg& a, Reg& b) {
         const float32x4x2_t both = vzipq_f32(a, b);
         a = both.val[0];

@@ -56,9 +56,16 @@ struct VecScalar {
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return m ? multiply_add_scalar(a, b, c) : c;
     }
+    // Whether a load, a store and a multiply-add under a mask cost what those without do.
+    static constexpr bool kFreeMasks = false;
     // Whether lanes_from(lane) and concat(a, b, lanes_from(lane)) give lanes lane .. lane + kLanes - 1 of a
     // and b side by side, lane < kLanes, faster than a load across two cache lines: 2 cycles on Zen 5.
     static constexpr bool kConcat = false;
+    // Lanes kFrom .. kFrom + kLanes - 1 of a and b side by side, kFrom < kLanes.
+    template <int kFrom>
+    static Reg neighbours(Reg a, Reg) {
+        return a;
+    }
     // a and b become the halves of a[0], b[0], a[1], b[1] ...
     static void interleave(Reg&, Reg&) {}
     // The opposite.
