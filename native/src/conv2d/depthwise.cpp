@@ -34,6 +34,7 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
                    ? DepthwiseWay::kInterleaved
                    : DepthwiseWay::kChannels;
     }
+    if (has_depthwise_quad_planes(context, g)) return DepthwiseWay::kPlanes;
     // A vector of channels of a whole image, source and result: 1 MB on AVX-512.
     constexpr int64_t kStripPixels = 1 << 14;
     const bool small =

@@ -56,6 +56,10 @@ bool has_depthwise_quads(const Context&, const Gather&);
 void depthwise_gather_quads(const DepthwiseCall&, const float* weights, const DepthwiseBlock&,
                             int64_t first, int64_t end);
 
+// The same for planes.
+bool has_depthwise_quad_planes(const Context&, const Gather&);
+void depthwise_gather_quad_planes(const DepthwiseCall&, const Execution&);
+
 void depthwise_gather_channels(const DepthwiseCall&, const Execution&);
 void depthwise_gather_strips(const DepthwiseCall&, const Execution&);
 CheckedSize depthwise_strips_workspace(const Context&, const Gather&);

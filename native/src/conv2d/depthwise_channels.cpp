@@ -63,7 +63,7 @@ public:
     }
 
 private:
-    // Columns of equal taps together, or with the first and the last where a kernel takes those too.
+    // Columns that lack up to half of their taps on each side together where there is a kernel for them.
     void run_line(const Line& y, const Line& x, const DepthwiseArgs& whole) const {
         DepthwiseArgs args = whole;
         const auto columns = [&](int64_t first, int64_t count, DepthwiseKernel kernel) {
@@ -74,22 +74,24 @@ private:
             args.end_tap = static_cast<int>(x.end_tap(first));
             kernel(args);
         };
+        const DepthwiseKernel any = call_.kernels().depthwise->any;
         const DepthwiseChannels* fixed = fixed_for(y, x);
-        const DepthwiseKernel kernel =
-            fixed != nullptr ? fixed->kernel : call_.kernels().depthwise->any;
         int64_t full = x.full_first(), end = x.full_end();
-        if (walks_ && x.taps > 1 && x.count > 1) {
-            // Between two that lack a tap there may be none that has all.
-            args.left = full == 1 && x.first_tap(0) == 1 && x.end_tap(0) == x.taps;
-            args.right = end + 1 == x.count && end >= 1 && x.first_tap(end) == 0 &&
-                         x.end_tap(end) == x.taps - 1;
-            if (end - full + args.left + args.right < 2) args.left = args.right = false;
-            full -= args.left ? 1 : 0;
-            end += args.right ? 1 : 0;
+        if (fixed != nullptr) {
+            const int64_t most = x.taps / 2;
+            const auto takes = [&](int64_t i) {
+                return x.first_tap(i) <= most && x.end_tap(i) >= x.taps - most;
+            };
+            while (full > 0 && takes(full - 1)) --full;
+            while (end < x.count && takes(end)) ++end;
         }
-        for (int64_t i = 0; i < full; ++i) columns(i, 1, kernel);
-        if (full < end) columns(full, end - full, walks_ ? fixed->walk : kernel);
-        for (int64_t i = end; i < x.count; ++i) columns(i, 1, kernel);
+        for (int64_t i = 0; i < full; ++i) columns(i, 1, any);
+        if (full < end) {
+            args.left = static_cast<int>(x.first_tap(full));
+            args.right = static_cast<int>(x.taps - x.end_tap(end - 1));
+            columns(full, end - full, fixed != nullptr ? fixed->kernel : any);
+        }
+        for (int64_t i = end; i < x.count; ++i) columns(i, 1, any);
     }
 
     const DepthwiseChannels* fixed_for(const Line& y, const Line& x) const {
@@ -102,10 +104,7 @@ private:
 
     bool find_walks() const {
         return !y_.each([this](const Line& y) {
-            return x_.each([&](const Line& x) {
-                const DepthwiseChannels* fixed = fixed_for(y, x);
-                return fixed == nullptr || fixed->walk == nullptr;
-            });
+            return x_.each([&](const Line& x) { return fixed_for(y, x) == nullptr; });
         });
     }
 
@@ -217,9 +216,10 @@ bool leaves_by_tiles(const Problem& p) {
     return p.input_pixels + p.output_pixels > kLarge;
 }
 
-// Rows of results that a strip has at a time.
+// Rows of a line, and of results that a strip has at a time.
+constexpr int64_t kStripRows = 16;
 int64_t strip_rows(const Context& context, const Gather& g) {
-    const int64_t most = (context.kernels->depthwise->rows - 1) * g.y.result_step() + 1;
+    const int64_t most = (kStripRows - 1) * g.y.result_step() + 1;
     return leaves_by_tiles(context.problem) && g.problem.height.dilation == 1
                ? min_of(most, g.y.result_extent())
                : g.y.result_extent();
@@ -238,7 +238,7 @@ void depthwise_gather_strips(const DepthwiseCall& call, const Execution& executi
     const int64_t width = call.gather.x.result_extent(), height = call.gather.y.result_extent();
     const bool by_tiles = strip_rows(call.context, call.gather) < height;
     const ChannelsGather gather(call, call.call.packed + p.weights_count,
-                                by_tiles ? call.kernels().depthwise->rows : height);
+                                by_tiles ? kStripRows : height);
     const int64_t size = strip_channels(call.context), blocks = ceil_div(p.input_channels, size);
     const int64_t source_pixels = call.source_pixels(), result_pixels = call.result_pixels();
     const Rectangle source = {0, call.gather.y.source_extent(), 0, call.gather.x.source_extent()};

@@ -176,7 +176,6 @@ private:
         const ColumnPhase& phase = phases_[index];
         args->columns = phase.columns;
         args->taps = phase.taps;
-        args->falling = falling_;
         args->count = phase.count;
         args->weights += phase.kernel_first * period;
         args->weight_column = phase.kernel_step * period;
@@ -265,6 +264,8 @@ CheckedSize depthwise_pixels_workspace(const Context& context, const Gather& g) 
 }
 
 void depthwise_gather_pixels(const DepthwiseCall& call, const Execution& execution) {
+    if (has_depthwise_quad_planes(call.context, call.gather))
+        return depthwise_gather_quad_planes(call, execution);
     constexpr int64_t kMostPeriod = kMaxDepthwisePeriod * kVirtualLanes;
     float repeated[kMostPeriod];
     const float* bias = call.call.bias;

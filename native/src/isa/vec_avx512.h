@@ -12,6 +12,7 @@ struct VecAvx512 {
     using Mask = __mmask16;
     static constexpr int kLanes = 16;
     static constexpr int kRegisters = 32;
+    // Whether a load, a store and a multiply-add under a mask cost what those without do.
     static constexpr bool kFreeMasks = true;
 
     static __mmask16 first(int count) {
@@ -53,10 +54,8 @@ struct VecAvx512 {
     }
     static Mask range(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
     static Reg load_where(Mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
-    static constexpr bool kMaskedStores = true;
     static void store_where(Mask m, float* p, Reg v) { _mm512_mask_storeu_ps(p, m, v); }
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
-    static constexpr bool kFreeMasks = true;
     static constexpr bool kConcat = true;
     using Index = __m512i;
     static Index lanes_from(int lane) {
@@ -65,6 +64,11 @@ struct VecAvx512 {
         return _mm512_add_epi32(lanes, _mm512_set1_epi32(lane));
     }
     static Reg concat(Reg a, Reg b, Index from) { return _mm512_permutex2var_ps(a, from, b); }
+    template <int kFrom>
+    static Reg neighbours(Reg a, Reg b) {
+        return _mm512_castsi512_ps(
+            _mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), kFrom));
+    }
     static void interleave(Reg& a, Reg& b) {
         const __m512i low =
             _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
@@ -105,6 +109,8 @@ struct VecAvx512 {
     }
     // Without this gcc 12 folds the load into every multiply-add that uses it: 12 to 22 % slower.
     static void pin(Reg& v) { asm volatile("" : "+v"(v)); }
+    // And a mask that it knows to be a number is copied through other registers at every use.
+    static void pin(Mask& m) { asm volatile("" : "+Yk"(m)); }
 
     // dst[j][i] = src[i][j] for i < rows, j < cols, both at most kLanes; unread lanes count as 0.
     // A whole block, and the nine taps of a weight gradient, without asking for every row and column.

@@ -12,6 +12,7 @@ struct VecNeon {
     using Mask = uint32x4_t;
     static constexpr int kLanes = 4;
     static constexpr int kRegisters = 32;
+    // Whether a load, a store and a multiply-add under a mask cost what those without do.
     static constexpr bool kFreeMasks = false;
 
     static Reg zero() { return vdupq_n_f32(0.0f); }
@@ -44,12 +45,14 @@ struct VecNeon {
         }
         return vld1q_f32(lanes);
     }
-    static constexpr bool kMaskedStores = false;
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return vbslq_f32(m, vfmaq_f32(c, a, b), c);
     }
-    static constexpr bool kFreeMasks = false;
     static constexpr bool kConcat = false;
+    template <int kFrom>
+    static Reg neighbours(Reg a, Reg b) {
+        return vextq_f32(a, b, kFrom);
+    }
     static void interleave(Reg& a, Reg& b) {
         const float32x4x2_t both = vzipq_f32(a, b);
         a = both.val[0];

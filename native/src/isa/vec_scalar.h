@@ -36,7 +36,7 @@ struct VecScalar {
     using Mask = bool;
     static constexpr int kLanes = 1;
     static constexpr int kRegisters = 16;
-    // Whether a load with a mask costs what a load does.
+    // Whether a load, a store and a multiply-add under a mask cost what those without do.
     static constexpr bool kFreeMasks = false;
 
     static Reg zero() { return 0.0f; }
@@ -54,17 +54,18 @@ struct VecScalar {
     static Mask range(int begin, int end) { return begin <= 0 && end > 0; }
     // Lanes outside of the mask are not read, and are zero.
     static Reg load_where(Mask m, const float* p) { return m ? *p : 0.0f; }
-    // Whether there is store_where(mask, p, v), and costs what a store does.
-    static constexpr bool kMaskedStores = false;
     // a * b + c, and c outside of the mask.
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) {
         return m ? multiply_add_scalar(a, b, c) : c;
     }
-    // Whether load_where and fma_where cost no more than load and fma.
-    static constexpr bool kFreeMasks = true;
     // Whether lanes_from(lane) and concat(a, b, lanes_from(lane)) give lanes lane .. lane + kLanes - 1 of a
     // and b side by side, lane < kLanes, faster than a load across two cache lines: 2 cycles on Zen 5.
     static constexpr bool kConcat = false;
+    // Lanes kFrom .. kFrom + kLanes - 1 of a and b side by side, kFrom < kLanes.
+    template <int kFrom>
+    static Reg neighbours(Reg a, Reg) {
+        return a;
+    }
     // a and b become the halves of a[0], b[0], a[1], b[1] ...
     static void interleave(Reg&, Reg&) {}
     // The opposite.

@@ -24,19 +24,19 @@ struct DepthwiseArgs {
     ptrdiff_t out_row, out_column;
     int64_t channels;
     const float* init;  // `channels` values or null
-    // walk only: the first column lacks its first tap, the last one its last; the taps are all else.
-    bool left, right;
+    // fixed only, instead of first_tap and end_tap: taps that the first column lacks on its left and the last
+    // one on its right, where they read padding; at most half of kernel_columns.
+    int left, right;
 };
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
 
 // A kernel for this many rows and columns of taps and this step of both: square kernels, and the
-// phases of strided backward_input of 3 x 3 and 5 x 5.
+// phases of strided backward_input of 5 x 5.
 struct DepthwiseChannels {
     int rows, columns, step;
-    DepthwiseKernel kernel;
-    DepthwiseKernel walk;  // any number of rows; may be null
+    DepthwiseKernel kernel;  // any number of rows
 };
-constexpr int kDepthwiseChannels = 12;
+constexpr int kDepthwiseChannels = 9;
 
 // One row of source pixels' results of backward_input of 3 x 3 with stride 2, channels in lanes, whole
 // vectors: result (0, 2 j) has one tap, of source (0, j); result (0, 2 j + 1) two, of (0, j + 1) and then
@@ -56,7 +56,7 @@ struct DepthwiseQuadsArgs {
 using DepthwiseQuadsKernel = void (*)(const DepthwiseQuadsArgs&);
 
 struct DepthwiseKernels {
-    int rows;  // at most in a call of `fixed` and `any`
+    int rows;  // at most in a call of `any`
     DepthwiseChannels fixed[kDepthwiseChannels];
     DepthwiseKernel any;         // any taps and steps
     DepthwiseQuadsKernel quads;  // may be null

@@ -10,8 +10,8 @@ namespace nconv {
 template <class V>
 struct DepthwisePixelsTile {
     static constexpr bool kFixed = V::kRegisters >= 32;
-    static constexpr int kRows = V::kRegisters >= 32 ? 6 : 4;
-    static constexpr int kVectors = V::kRegisters >= 32 ? 4 : 2;
+    static constexpr int kRows = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 6 : 4;
+    static constexpr int kVectors = V::kLanes == 1 ? 1 : V::kRegisters >= 32 ? 4 : 2;
     // Accumulators, the start and the inputs fill the registers; 3 x 3 has its weights in them,
     // too.
     static constexpr int fixed_vectors(int kernel, int step) {
@@ -26,6 +26,7 @@ struct DepthwiseSpot {
     int64_t element;
     int64_t vector;  // of the period
     int left;
+    bool more;  // a tile of the same rows follows
 };
 
 // The lanes of the first and of the last vector of a tile that a tap reaches; between them are all.
@@ -200,10 +201,13 @@ void depthwise_pixels_tile(const DepthwisePixelsArgs& t, const DepthwiseSpot& sp
     }
 }
 
-// Cuts the rows into tiles: of at most kMost vectors, only the first and the last of them with lanes that a
+// Cuts the rows into tiles: of at most `most` vectors, only the first and the last of them with lanes that a
 // tap does not reach. The run function is called with the tile's size and whether it has such lanes.
-template <class V, int kMost, class Run>
-void depthwise_pixels_row(const DepthwisePixelsArgs& t, const Run& run) {
+using DepthwisePixelsRun = void (*)(const DepthwisePixelsArgs&, const DepthwiseSpot&, int vectors,
+                                    bool edge);
+template <class V>
+__attribute__((noinline)) void depthwise_pixels_row(const DepthwisePixelsArgs& t, int most,
+                                                    DepthwisePixelsRun run) {
     int64_t inside_first = 0, inside_end = t.count;
     for (int s = 0; s < t.taps; ++s) {
         if (t.columns[s].first > inside_first) inside_first = t.columns[s].first;
@@ -225,39 +229,38 @@ void depthwise_pixels_row(const DepthwisePixelsArgs& t, const Run& run) {
             more = true;
             const int64_t rest = (vectors - at + period - 1) / period;
             // Near-equal tiles: 7 vectors as 4 + 3.
-            int64_t size = (rest + (rest + kMost - 1) / kMost - 1) / ((rest + kMost - 1) / kMost);
+            int64_t size = (rest + (rest + most - 1) / most - 1) / ((rest + most - 1) / most);
             for (int64_t v = 1; v + 1 < size; ++v) {
                 if (!inside(at + v * period)) size = v + 1;
             }
             const int64_t last = at + (size - 1) * period;
             const int64_t left = t.count - last * V::kLanes;
             const DepthwiseSpot spot = {at * V::kLanes, phase,
-                                        static_cast<int>(left < V::kLanes ? left : V::kLanes)};
-            run(spot, static_cast<int>(size), !inside(at) || !inside(last));
+                                        static_cast<int>(left < V::kLanes ? left : V::kLanes),
+                                        size < rest};
+            run(t, spot, static_cast<int>(size), !inside(at) || !inside(last));
             next[phase] = last + period;
         }
     }
 }
 
-template <class V, bool kBroadcast, bool kEdge, int kVectors>
-void depthwise_pixels_sized(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot, int vectors) {
+// Tiles of fewer than the most vectors count as having such lanes.
+template <class V, bool kBroadcast, int kVectors>
+void depthwise_pixels_sized(const DepthwisePixelsArgs& t, const DepthwiseSpot& spot, int vectors,
+                            bool edge) {
+    constexpr bool kMost = V::kLanes > 1 && kVectors == DepthwisePixelsTile<V>::kVectors;
     if (vectors == kVectors) {
-        depthwise_pixels_tile<V, kBroadcast, kVectors, kEdge>(t, spot);
+        if (kMost && !edge) return depthwise_pixels_tile<V, kBroadcast, kVectors, !kMost>(t, spot);
+        depthwise_pixels_tile<V, kBroadcast, kVectors, true>(t, spot);
     } else if constexpr (kVectors > 1) {
-        depthwise_pixels_sized<V, kBroadcast, kEdge, kVectors - 1>(t, spot, vectors);
+        depthwise_pixels_sized<V, kBroadcast, kVectors - 1>(t, spot, vectors, edge);
     }
 }
 
 template <class V, bool kBroadcast>
 void depthwise_pixels(const DepthwisePixelsArgs& t) {
     constexpr int kMost = DepthwisePixelsTile<V>::kVectors;
-    depthwise_pixels_row<V, kMost>(t, [&](const DepthwiseSpot& spot, int vectors, bool edge) {
-        if (edge) {
-            depthwise_pixels_sized<V, kBroadcast, true, kMost>(t, spot, vectors);
-        } else {
-            depthwise_pixels_sized<V, kBroadcast, false, kMost>(t, spot, vectors);
-        }
-    });
+    depthwise_pixels_row<V>(t, kMost, depthwise_pixels_sized<V, kBroadcast, kMost>);
 }
 
 }  // namespace nconv

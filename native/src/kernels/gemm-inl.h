@@ -13,7 +13,7 @@ struct TileColumns {
     static constexpr int kWidth = kVectors * V::kLanes, kLast = kVectors - 1;
     explicit TileColumns(int count)
         : mask(V::range(0, count - kLast * V::kLanes)), columns(count) {}
-    bool staged() const { return V::kLanes > 1 && !V::kMaskedStores && columns < kWidth; }
+    bool staged() const { return V::kLanes > 1 && !V::kFreeMasks && columns < kWidth; }
     // Of what must not be read past its columns. Asking costs less than a mask does, even with AVX-512: 512 to
     // 128 channels in NCHW lost 2.6 %.
     typename V::Reg load_exact(const float* p, int v) const {
@@ -24,11 +24,11 @@ struct TileColumns {
     // Of results: they are whole where they are staged.
     typename V::Reg load(const float* p, int v) const {
         p += v * V::kLanes;
-        return v < kLast || !V::kMaskedStores ? V::load(p) : V::load_where(mask, p);
+        return v < kLast || !V::kFreeMasks ? V::load(p) : V::load_where(mask, p);
     }
     void store(float* p, int v, typename V::Reg value) const {
         p += v * V::kLanes;
-        if constexpr (V::kMaskedStores) {
+        if constexpr (V::kFreeMasks) {
             v < kLast ? V::store(p, value) : V::store_where(mask, p, value);
         } else {
             V::store(p, value);
@@ -115,7 +115,7 @@ template <class V, int kRows, int kVectors>
 void rows_tile(const RowsTileArgs& t) {
     const TileColumns<V, kVectors> columns(t.columns);
     constexpr int kWidth = columns.kWidth;
-    float stage[V::kMaskedStores ? 1 : kRows * kWidth];
+    float stage[V::kFreeMasks ? 1 : kRows * kWidth];
     float* const* outputs = t.outputs;
     float* rows[kRows];
     if (columns.staged()) {
@@ -218,7 +218,7 @@ template <class V, int kRows, int kVectors>
 void packed_tile(const PackedTileArgs& t) {
     const TileColumns<V, kVectors> columns(t.columns);
     constexpr int kWidth = columns.kWidth;
-    float stage[V::kMaskedStores ? 1 : kRows * kWidth];
+    float stage[V::kFreeMasks ? 1 : kRows * kWidth];
     const bool staged = columns.staged();
     const ptrdiff_t out_row = staged ? kWidth : t.out_row;
     float* out = staged ? stage : t.out;

@@ -20,7 +20,6 @@ struct DepthwisePixelsArgs {
     ptrdiff_t source_row;
     const DepthwiseColumn* columns;
     int taps;
-    bool falling;  // later taps read further left
     const float* weights;
     ptrdiff_t weight_row, weight_column;
     int64_t distance;  // elements after which weights repeat: whole vectors
@@ -50,6 +49,21 @@ struct DepthwisePixels {
         int taps, step;
         DepthwisePixelsKernel kernel;
     } fixed[kDepthwisePixels];
+};
+
+// Planes of backward_input of 3 x 3 with stride 2 and padding of one, weights as in forward: gradient (i, j)
+// belongs to results (2 i, 2 j) to (2 i + 1, 2 j + 1), of which those of an odd row or column have taps of the
+// gradients behind it, too, and first. Results of gradient rows 0 .. rows-1, of source_rows that there are.
+struct DepthwiseQuadPlanesArgs {
+    const float* source;
+    ptrdiff_t source_row, source_plane;
+    int64_t rows, source_rows, columns;
+    const float* weights;
+    float* out;
+    ptrdiff_t out_row, out_plane;
+    int64_t out_rows, out_columns;
+    const float* init;  // one per plane; null: zeros
+    int64_t planes;
 };
 
 // A depthwise filter that is the product of a column and a row of weights, in two passes; elements as in
@@ -89,8 +103,9 @@ struct Separable {
 };
 
 struct PixelKernels {
-    DepthwisePixels plane;        // a weight for all lanes
-    DepthwisePixels interleaved;  // a weight for each lane
+    DepthwisePixels plane;                                // a weight for all lanes
+    DepthwisePixels interleaved;                          // a weight for each lane
+    void (*quad_planes)(const DepthwiseQuadPlanesArgs&);  // may be null
     Separable separable;
 };
 

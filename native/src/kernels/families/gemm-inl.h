@@ -35,7 +35,7 @@ constexpr GemmKernels make_gemm() {
     GemmKernels set = {};
     set.rows_tile_vectors = Shape::kRowsTileVectors;
     add_rows_tiles<V, Shape::rows_tile_rows(Shape::kRowsTileVectors), Shape::kRowsTileVectors>(set);
-    set.runs_short_rows = V::kMaskedStores;
+    set.runs_short_rows = V::kFreeMasks;
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
     add_packed_tiles<V, Shape::kPackedTileRows, Shape::kPackedTileVectors>(set);
