@@ -1,9 +1,10 @@
 // Groups of 2, 4 or 8 channels with as many out as in, forward and backward_input. Channels are in lanes,
-// several groups to a vector: in NHWC where they are, in NCHW in a strip of 16 of them that a task transposes.
-// Both axes are cut into lines (lines.h), so that strides, dilation and phases use the same tiles. A sum is
-// one chain over (tap y, channel, tap x).
+// several groups to a vector: in NHWC where they are; in NCHW, where planes do not serve (grouped_planes.h), in a
+// strip of 16 of them that a task transposes. Both axes are cut into lines (lines.h), so that strides, dilation
+// and phases use the same tiles. A sum is one chain over (tap y, channel, tap x).
 #include "conv2d/gather_passes.h"
 #include "conv2d/gemm.h"
+#include "conv2d/grouped_planes.h"
 #include "conv2d/lines.h"
 
 namespace nconv {
@@ -16,6 +17,7 @@ constexpr int64_t kMostStride = 64, kMostTaps = 4096;
 // A strip of a task's source stays in L2, if that leaves more than one tile of rows.
 constexpr int64_t kStripFloats = 64 * 1024, kMostStripFloats = 4 * 1024 * 1024;
 constexpr int64_t kTasksPerThread = 6;
+constexpr int64_t kTileRows = 4;
 
 Gather gather_of(const Problem& p, nconv_pass pass) {
     return Gather(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
@@ -93,17 +95,14 @@ class Grouped {
 public:
     Grouped(const Context& context, const Gather& gather, const GatherCall& call)
         : k_(*context.kernels), g_(gather), call_(call), y_(gather.y), x_(gather.x) {
-        for (const GroupedSize& kernels : k_.grouped->sizes) {
-            if (kernels.channels == g_.reduced) kernels_ = &kernels;
-        }
-        tiles_ = count_row_tiles(y_, [this](const Line&) { return most_rows(); });
+        tiles_ = count_row_tiles(y_, [](const Line&) { return most_rows(); });
     }
 
     int64_t row_tiles() const { return tiles_; }
-    int64_t most_rows() const { return k_.grouped->rows; }
+    static int64_t most_rows() { return kTileRows; }
     RowTile row_tile(int64_t index) const {
         return find_row_tile(
-            y_, [this](const Line&) { return most_rows(); }, index);
+            y_, [](const Line&) { return most_rows(); }, index);
     }
     const GatherCall& call() const { return call_; }
     const KernelSet& kernels() const { return k_; }
@@ -113,6 +112,7 @@ public:
         const int64_t lanes = k_.lanes, group = g_.reduced;
         const int64_t vectors = ceil_div(g_.result_channels(), lanes);
         GroupedArgs args = {};
+        args.group = static_cast<int>(group);
         args.source_row = tile.line.tap_step * source_row;
         args.kernel_rows = static_cast<int>(tile.line.taps);
         args.first_row = static_cast<int>(min_of(tile.first_tap(), tile.end_tap()));
@@ -137,7 +137,7 @@ public:
             args.column_step = line.step;
             args.out = target.first + line.result_first * target.pitch;
             args.out_column = line.result_step * target.pitch;
-            kernel_for(tile.line, line)(args);
+            kernel_for(line)(args);
             return false;
         });
     }
@@ -160,19 +160,17 @@ public:
     }
 
 private:
-    GroupedKernel kernel_for(const Line& y, const Line& x) const {
-        for (const GroupedSize::Fixed& f : kernels_->fixed) {
-            if (f.rows == y.taps && f.columns == x.taps && f.step == y.step && f.step == x.step)
-                return f.kernel;
+    GroupedKernel kernel_for(const Line& x) const {
+        for (const GroupedKernels::Fixed& f : k_.grouped->fixed) {
+            if (f.columns == x.taps && f.step == x.step) return f.kernel;
         }
-        return kernels_->any;
+        return k_.grouped->any;
     }
 
     const KernelSet& k_;
     const Gather& g_;
     const GatherCall& call_;
     const Lines y_, x_;
-    const GroupedSize* kernels_ = nullptr;
     int64_t tiles_;
 };
 
@@ -344,6 +342,10 @@ void gather_planes(const Grouped& grouped, const Gather& g, int64_t images,
 
 void gather(const Context& context, const Gather& g, const GatherCall& call, int64_t images,
             const Workspace& workspace, const Execution& execution) {
+    if (fits_planes(context, g)) {
+        gather_group_planes(context, g, call, images, execution);
+        return;
+    }
     const Grouped grouped(context, g, call);
     if (g.problem.channels_last()) {
         gather_pixels(grouped, g, images, execution);
@@ -355,9 +357,9 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     const Gather g(context.problem, pass);
-    const int64_t tile_rows = context.kernels->grouped->rows;
+    const int64_t tile_rows = kTileRows;
     WorkspaceSize size;
-    if (!context.problem.channels_last()) {
+    if (!context.problem.channels_last() && !fits_planes(context, g)) {
         const Bands bands(Lines(g.y), g, tile_rows);
         size.per_thread = Strips::floats(g, bands.rows, tile_rows) * int64_t{sizeof(float)};
     }
@@ -367,6 +369,7 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
     const Gather g(context.problem, pass);
+    if (fits_planes(context, g)) return planes_packed_count(g);
     return CheckedSize(g.taps_before(g.phases())) * g.reduced *
            round_up(g.result_channels(), context.kernels->lanes);
 }
@@ -374,6 +377,10 @@ CheckedSize packed_count(const Context& context, nconv_pass pass) {
 // [phase][vector][tap y][reduced][tap x][lanes]; the last vector ends with the last channel.
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
     const Gather g(context.problem, pass);
+    if (fits_planes(context, g)) {
+        pack_planes(context, g, weights, packed);
+        return;
+    }
     const int64_t lanes = context.kernels->lanes, channels = g.result_channels();
     const int64_t vectors = ceil_div(channels, lanes);
     for (int64_t i = 0; i < g.phases() * vectors; ++i) {

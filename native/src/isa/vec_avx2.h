@@ -31,6 +31,17 @@ struct VecAvx2 {
                : c == 2 ? _mm256_permute_ps(v, 0xaa)
                         : _mm256_permute_ps(v, 0xff);
     }
+    using GroupIndex = __m256i;
+    static GroupIndex group_index(int group) {
+        return _mm256_and_si256(_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0),
+                                _mm256_set1_epi32(-group));
+    }
+    static GroupIndex next_in_groups(GroupIndex i) {
+        return _mm256_add_epi32(i, _mm256_set1_epi32(1));
+    }
+    static Reg broadcast_in_groups(const float* p, GroupIndex i) {
+        return _mm256_permutevar8x32_ps(load(p), i);
+    }
     static Reg set(float x) { return _mm256_set1_ps(x); }
     static Reg load(const float* p) { return _mm256_loadu_ps(p); }
     static Reg load_partial(const float* p, int count) {
@@ -74,6 +85,11 @@ struct VecAvx2 {
         const __m256d odd = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0xdd));
         a = _mm256_castpd_ps(even);
         b = _mm256_castpd_ps(odd);
+    }
+    static Reg evens(Reg a, Reg b) { return _mm256_shuffle_ps(a, b, 0x88); }
+    static Reg odds(Reg a, Reg b) { return _mm256_shuffle_ps(a, b, 0xdd); }
+    static Reg from_evens(Reg v) {
+        return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), 0xd8));
     }
     static void store(float* p, Reg v) { _mm256_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {

@@ -34,6 +34,16 @@ struct VecAvx512 {
                : c == 2 ? _mm512_permute_ps(v, 0xaa)
                         : _mm512_permute_ps(v, 0xff);
     }
+    using GroupIndex = __m512i;
+    static GroupIndex group_index(int group) {
+        return _mm512_and_si512(lanes_from(0), _mm512_set1_epi32(-group));
+    }
+    static GroupIndex next_in_groups(GroupIndex i) {
+        return _mm512_add_epi32(i, _mm512_set1_epi32(1));
+    }
+    static Reg broadcast_in_groups(const float* p, GroupIndex i) {
+        return _mm512_permutexvar_ps(i, load(p));
+    }
     static Reg set(float x) { return _mm512_set1_ps(x); }
     static Reg load(const float* p) { return _mm512_loadu_ps(p); }
     static Reg load_partial(const float* p, int count) {
@@ -84,6 +94,12 @@ struct VecAvx512 {
         const Reg first = _mm512_permutex2var_ps(a, even, b);
         b = _mm512_permutex2var_ps(a, odd, b);
         a = first;
+    }
+    static Reg evens(Reg a, Reg b) { return _mm512_shuffle_ps(a, b, 0x88); }
+    static Reg odds(Reg a, Reg b) { return _mm512_shuffle_ps(a, b, 0xdd); }
+    static Reg from_evens(Reg v) {
+        return _mm512_permutexvar_ps(
+            _mm512_set_epi32(15, 14, 11, 10, 7, 6, 3, 2, 13, 12, 9, 8, 5, 4, 1, 0), v);
     }
     static void store(float* p, Reg v) { _mm512_storeu_ps(p, v); }
     static void store_partial(float* p, Reg v, int count) {

@@ -24,6 +24,26 @@ struct VecNeon {
         const Reg v = load(p);
         return c == 0 ? vtrn1q_f32(v, v) : vtrn2q_f32(v, v);
     }
+    // Groups of eight: the half of them that channel is in, then a lane of it.
+    struct GroupIndex {
+        uint8x16_t table;
+        ptrdiff_t channel;
+    };
+    static GroupIndex group_index(int group) {
+        const uint8x16_t byte = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        const uint8x16_t in_float = vdupq_n_u8(3);
+        const uint8x16_t mask = vorrq_u8(vdupq_n_u8(static_cast<uint8_t>(-4 * group)), in_float);
+        return {vandq_u8(byte, mask), 0};
+    }
+    static GroupIndex next_in_groups(GroupIndex i) {
+        const ptrdiff_t next = i.channel + 1;
+        const uint8_t moved = next % kLanes == 0 ? static_cast<uint8_t>(4 - 4 * kLanes) : 4;
+        return {vaddq_u8(i.table, vdupq_n_u8(moved)), next};
+    }
+    static Reg broadcast_in_groups(const float* p, const GroupIndex& i) {
+        const float* half = p + (i.channel & -ptrdiff_t{kLanes});
+        return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(load(half)), i.table));
+    }
     static Reg set(float x) { return vdupq_n_f32(x); }
     static Reg load(const float* p) { return vld1q_f32(p); }
     static Reg load_partial(const float* p, int count) { return load_strided(p, 1, count); }
@@ -63,6 +83,9 @@ struct VecNeon {
         a = both.val[0];
         b = both.val[1];
     }
+    static Reg evens(Reg a, Reg b) { return vuzp1q_f32(a, b); }
+    static Reg odds(Reg a, Reg b) { return vuzp2q_f32(a, b); }
+    static Reg from_evens(Reg v) { return v; }
     static void store(float* p, Reg v) { vst1q_f32(p, v); }
     static void store_partial(float* p, Reg v, int count) {
         if (count >= 4) {

@@ -46,6 +46,11 @@ struct VecScalar {
     static Reg broadcast_in_groups(const float* p, int c) {
         return p[c];
     }
+    // The same with the channel as data: channel 0 of groups of so many lanes, then the next ones.
+    using GroupIndex = int;
+    static GroupIndex group_index(int) { return 0; }
+    static GroupIndex next_in_groups(GroupIndex i) { return i + 1; }
+    static Reg broadcast_in_groups(const float* p, GroupIndex i) { return p[i]; }
     static Reg set(float x) { return x; }
     static Reg load(const float* p) { return *p; }
     static Reg load_partial(const float* p, int count) { return count > 0 ? *p : 0.0f; }
@@ -70,6 +75,10 @@ struct VecScalar {
     static void interleave(Reg&, Reg&) {}
     // The opposite.
     static void deinterleave(Reg&, Reg&) {}
+    // Every other element of a and b side by side, in an order of the vocabulary's; from_evens: in order.
+    static Reg evens(Reg a, Reg) { return a; }
+    static Reg odds(Reg, Reg b) { return b; }
+    static Reg from_evens(Reg v) { return v; }
     static void store(float* p, Reg v) { *p = v; }
     static void store_partial(float* p, Reg v, int count) {
         if (count > 0) *p = v;
