@@ -30,6 +30,13 @@ struct ProducedBlocks {
     int64_t produced, lanes, vectors, count;
 };
 
+// Whether rows of so many columns share their last vector by two.
+inline bool shares_vector(const KernelSet& kernels, int64_t columns) {
+    const int64_t last = (columns - 1) % kernels.lanes + 1;
+    return 2 * last <= kernels.lanes &&
+           kernels.gemm->halves_tile[1][ceil_div(columns, kernels.lanes) - 1] != nullptr;
+}
+
 // The share of an axis' taps that gemm_gather sums where it parts all places by them, else 1.
 double summed_taps(const Window&);
 WorkspaceSize gemm_gather_workspace(const Context&, const Gather&);

@@ -328,8 +328,11 @@ private:
         const int64_t stored = round_up(block.columns, k_.lanes);
         if (run == 0 || (block.columns < stored && !k_.gemm->runs_short_rows)) return false;
         const int64_t vectors = stored / k_.lanes, most = k_.gemm->rows_tile_rows[vectors - 1];
-        const int64_t tiles = ceil_div(run, most);
-        if (k_.gemm->rows_run[run / tiles - 1][vectors - 1] == nullptr) return false;
+        const bool halves = shares_vector(k_, block.columns);
+        const auto& kernels = halves ? k_.gemm->halves_run : k_.gemm->rows_run;
+        const int64_t unit = halves ? 2 : 1, tiles = ceil_div(run, most);
+        const int64_t fewest = run / unit / tiles * unit, larger = run / unit % tiles;
+        if (run % unit != 0 || kernels[fewest - 1][vectors - 1] == nullptr) return false;
         const int64_t tap = part.taps_y.first * g_.x.tap_count(part.phase_x) + part.taps_x.first;
         const bool whole = block.from + block.depth == g_.reduced;
         const Epilogue* epilogue = whole ? block.epilogue : nullptr;
@@ -348,10 +351,10 @@ private:
             const int64_t at_once = epilogue != nullptr ? kTilesFinished : tiles;
             for (int64_t tile = 0, end; tile < tiles; tile = end) {
                 // Larger tiles come first.
-                const int64_t rows = run / tiles + (tile < run % tiles ? 1 : 0);
-                end = min_of(tile < run % tiles ? run % tiles : tiles, tile + at_once);
+                const int64_t rows = fewest + (tile < larger ? unit : 0);
+                end = min_of(tile < larger ? larger : tiles, tile + at_once);
                 args.tiles = end - tile;
-                k_.gemm->rows_run[rows - 1][vectors - 1](args);
+                kernels[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) finish_run(*epilogue, args, rows * args.tiles);
                 args.source += rows * args.tiles * args.source_step;
                 args.out += rows * args.tiles * args.out_step;
@@ -380,8 +383,11 @@ private:
         args.mode = block.from > 0 ? TileMode::kContinue : TileMode::kStore;
         const int vectors = static_cast<int>(stored / k_.lanes);
 
-        const int64_t pixels = part.region.pixels();
-        const int64_t tiles = ceil_div(pixels, k_.gemm->rows_tile_rows[vectors - 1]);
+        const bool halves = shares_vector(k_, block.columns);
+        const int64_t pixels = part.region.pixels(), unit = halves ? 2 : 1;
+        const int64_t units = pixels / unit,
+                      rest = pixels % unit;  // an odd pixel is the last tile's
+        const int64_t tiles = ceil_div(pixels + rest, k_.gemm->rows_tile_rows[vectors - 1]);
         // A row of taps follows the one before; a part of each is a run of its own.
         const int64_t row_taps = g_.x.tap_count(part.phase_x), columns = part.taps_x.count;
         const int64_t taps = part.taps_y.count * columns;
@@ -398,7 +404,9 @@ private:
             TilePixels tile(g_, part, block.source, block.result);
             args.outputs = tile.results();
             if (args.taps > 0) tile.tap_offsets(first, args.taps, offsets);
-            for_each_share(pixels, tiles, [&](int64_t, int64_t rows) {
+            for_each_share(units, tiles, [&](int64_t start, int64_t count) {
+                const int64_t rows = count * unit + (start + count == units ? rest : 0);
+                const bool paired = halves && rows % 2 == 0;
                 tile.advance(static_cast<int>(rows));
                 if (far_ && first == 0) tile.ask_ahead(block.depth, block.columns);
                 const bool inside = args.taps == 0 || tile.inside();
@@ -406,7 +414,7 @@ private:
                 args.source_pitch = inside ? 0 : kMaxTileRows;
                 args.offsets = inside ? offsets : kNoOffsets;
                 if (!inside) tile.fill(first, args.taps, block.zeros, table);
-                k_.gemm->rows_tile[rows - 1][vectors - 1](args);
+                (paired ? k_.gemm->halves_tile : k_.gemm->rows_tile)[rows - 1][vectors - 1](args);
                 if (epilogue != nullptr) {
                     epilogue->apply(tile.results(), static_cast<int>(rows), block.columns);
                 }

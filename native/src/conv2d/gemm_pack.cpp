@@ -21,6 +21,12 @@ public:
           padded_(round_up(g.produced, context.kernels->lanes)) {}
 
     void run(const float* weights, float* packed) const {
+        arrange(weights, packed);
+        if (shares_vector(k_, columns_)) repeat_last(packed);
+    }
+
+private:
+    void arrange(const float* weights, float* packed) const {
         weights += e0_ * steps_.produced;
         if (steps_.tap == 1 && g_.problem.kernel_taps > 1) {
             run_taps(weights, packed);
@@ -40,7 +46,16 @@ public:
         }
     }
 
-private:
+    // What the last vector holds, in its upper half again.
+    void repeat_last(float* packed) const {
+        const int64_t last = stored_ - k_.lanes, half = k_.lanes / 2;
+        for (int64_t tap = 0; tap < g_.problem.kernel_taps; ++tap) {
+            float* row = packed_at(tap, packed);
+            for (int64_t d = 0; row != nullptr && d < g_.reduced; ++d, row += stored_)
+                memcpy(row + last + half, row + last, bytes(columns_ - last));
+        }
+    }
+
     static size_t bytes(int64_t floats) { return static_cast<size_t>(floats) * sizeof(float); }
 
     // Where a tap of the kernel is stored, or null if no result reads it.

@@ -64,6 +64,8 @@ struct VecAvx512 {
     }
     static Mask range(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
     static Reg load_where(Mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
+    // The lower lanes of a and the upper ones of b.
+    static Reg halves(Reg a, Reg b) { return _mm512_mask_blend_ps(0xff00, a, b); }
     static void store_where(Mask m, float* p, Reg v) { _mm512_mask_storeu_ps(p, m, v); }
     static Reg fma_where(Mask m, Reg a, Reg b, Reg c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
     static constexpr bool kConcat = true;

@@ -106,6 +106,10 @@ template <class V, int kRows, int kVectors, class Source>
 
 template <class V, int kRows>
 struct RowPointers {
+    RowPointers(const float* const* rows, ptrdiff_t offset) {
+#pragma GCC unroll 12
+        for (int i = 0; i < kRows; ++i) row[i] = rows[i] + offset;
+    }
     const float* at(int i, int64_t k) const { return row[i] + k; }
     void step() const {}
     const float* row[kRows];
@@ -144,13 +148,8 @@ void rows_tile(const RowsTileArgs& t) {
     }
     const float* panel = t.panel;
     const float* const* sources = t.sources;
-    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch, panel += t.panel_tap) {
-        RowPointers<V, kRows> source;
-        const ptrdiff_t offset = t.offsets[tap];
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) source.row[i] = sources[i] + offset;
-        add_products(acc, panel, t.depth, source);
-    }
+    for (int64_t tap = 0; tap < t.taps; ++tap, sources += t.source_pitch, panel += t.panel_tap)
+        add_products(acc, panel, t.depth, RowPointers<V, kRows>(sources, t.offsets[tap]));
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
         float* out = outputs[i];
@@ -179,6 +178,20 @@ struct RowSteps {
     const ptrdiff_t distance;
 };
 
+// The lines of the tile behind this one.
+template <class V, int kRows, int kVectors>
+[[gnu::always_inline]] inline void ask_for_tile(const RowsRunArgs& t, const float* source,
+                                                float* out) {
+#pragma GCC unroll 1
+    for (int i = 0; i < kRows; ++i) {
+        const float* row = source + (kRows + i) * t.source_step;
+        for (int64_t k = 0; k < t.depth; k += kVirtualLanes) __builtin_prefetch(row + k);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v)
+            __builtin_prefetch(out + (kRows + i) * t.out_step + v * V::kLanes, 1);
+    }
+}
+
 template <class V, int kRows, int kVectors>
 void rows_run(const RowsRunArgs& t) {
     const TileColumns<V, kVectors> columns(t.columns);
@@ -199,16 +212,7 @@ void rows_run(const RowsRunArgs& t) {
                 for (int i = 0; i < kRows; ++i) acc.at[i][v] = first;
             }
         }
-        if (t.ahead && tile > 1) {
-#pragma GCC unroll 1
-            for (int i = 0; i < kRows; ++i) {
-                const float* source = start + (kRows + i) * source_step;
-                for (int64_t k = 0; k < t.depth; k += kVirtualLanes) __builtin_prefetch(source + k);
-#pragma GCC unroll 4
-                for (int v = 0; v < kVectors; ++v)
-                    __builtin_prefetch(out + (kRows + i) * out_step + v * V::kLanes, 1);
-            }
-        }
+        if (t.ahead && tile > 1) ask_for_tile<V, kRows, kVectors>(t, start, out);
         add_products(acc, t.panel, t.depth, RowSteps<V, kRows>(start, source_step));
         store_tile(acc, columns, out, out_step);
     }

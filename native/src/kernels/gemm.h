@@ -92,6 +92,10 @@ struct GemmKernels {
     int rows_tile_vectors, rows_tile_rows[kMaxTileVectors];  // [vectors - 1]
     RowsTile rows_tile[kMaxTileRows][kMaxTileVectors];       // [rows - 1][vectors - 1]
     RowsRun rows_run[kMaxTileRows][kMaxTileVectors];  // null for fewer rows than runs are cut into
+    // The same where the last vector has no more columns than half its lanes, the panel holding them twice, in
+    // either half: an even number of rows, null for others and where it does not pay. AVX-512 only.
+    RowsTile halves_tile[kMaxTileRows][kMaxTileVectors];
+    RowsRun halves_run[kMaxTileRows][kMaxTileVectors];
     bool runs_short_rows;  // rows_run takes columns that are no whole vectors
 
     int packed_tile_rows, packed_tile_vectors;

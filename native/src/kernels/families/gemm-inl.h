@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/gemm-inl.h"
+#include "kernels/gemm_halves-inl.h"
 
 namespace nconv {
 
@@ -20,6 +21,14 @@ constexpr void add_rows_tiles(GemmKernels& set) {
 }
 
 template <class V, int kRows, int kVectors>
+constexpr void add_halves_tiles(GemmKernels& set) {
+    set.halves_tile[kRows - 1][kVectors - 1] = halves_tile<V, kRows, kVectors>;
+    if constexpr (kRows + 1 >= TileShape<V>::rows_run_rows(kVectors))
+        set.halves_run[kRows - 1][kVectors - 1] = halves_run<V, kRows, kVectors>;
+    if constexpr (kRows > 2) add_halves_tiles<V, kRows - 2, kVectors>(set);
+}
+
+template <class V, int kRows, int kVectors>
 constexpr void add_packed_tiles(GemmKernels& set) {
     set.packed_tile[kRows - 1][kVectors - 1] = packed_tile<V, kRows, kVectors>;
     if constexpr (kVectors > 1) {
@@ -35,6 +44,11 @@ constexpr GemmKernels make_gemm() {
     GemmKernels set = {};
     set.rows_tile_vectors = Shape::kRowsTileVectors;
     add_rows_tiles<V, Shape::rows_tile_rows(Shape::kRowsTileVectors), Shape::kRowsTileVectors>(set);
+    if constexpr (V::kFreeMasks) {
+        add_halves_tiles<V, Shape::rows_tile_rows(2), 2>(set);
+        add_halves_tiles<V, Shape::rows_tile_rows(3), 3>(set);
+        add_halves_tiles<V, Shape::rows_tile_rows(4), 4>(set);
+    }
     set.runs_short_rows = V::kFreeMasks;
     set.packed_tile_rows = Shape::kPackedTileRows;
     set.packed_tile_vectors = Shape::kPackedTileVectors;
