@@ -217,7 +217,8 @@ nconv_status nconv_backward(const nconv_plan* plan, const nconv_backward_args* a
     const nconv_backward_args& a = *args;
     if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
     Execution execution;
-    nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
+    const int passes = (a.grad_input != nullptr) + (a.grad_weights != nullptr);
+    nconv_status status = read_execution(passes * plan->plan.nanoseconds, a.execution, &execution);
     if (status != NCONV_STATUS_OK) return status;
     status = check_gradients(plan->plan, a);
     if (status != NCONV_STATUS_OK) return status;

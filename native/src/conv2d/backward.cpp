@@ -181,6 +181,9 @@ GradientsPlan plan_gradients(const Plan& plan) {
     if (!result.shared) return result;
     result.unit_images =
         result.cut.images > 0 ? result.cut.images : ceil_div(p.batch, result.cut.units);
+    // A unit of many images with many channels would leave the caches: 1024 of 32768 at 1 x 1 are 128 MB.
+    result.shared = min_of(p.batch, result.unit_images) <= most_derived_images(p);
+    if (!result.shared) return result;
     result.most_units = max_of(1, most_derived_images(p) / result.unit_images);
     const WorkspaceSize of_input = input.algorithm->workspace(linear, NCONV_PASS_BACKWARD_INPUT);
     const WorkspaceSize of_weights =
@@ -196,6 +199,8 @@ GradientsPlan plan_gradients(const Plan& plan) {
 }
 
 const WorkspaceSize& gradients_workspace(const Plan& plan, bool input, bool weights) {
+    static constexpr WorkspaceSize kNone = {};
+    if (!input && !weights) return kNone;
     if (input && weights) return plan.gradients.workspace;
     return plan.passes[weights ? NCONV_PASS_BACKWARD_WEIGHTS : NCONV_PASS_BACKWARD_INPUT].workspace;
 }

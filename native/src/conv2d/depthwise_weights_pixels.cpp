@@ -16,7 +16,7 @@ constexpr int64_t kFewPlanes = 16, kPartRows = 72, kMostParts = 64;
 // What the tiles of a kernel read one after the other stays in L2.
 constexpr int64_t kBlockFloats = 128 * 1024;
 // Rows split into every stride-th pixel stay in L1.
-constexpr int64_t kStripFloats = 8 * 1024, kFewestRows = 8;
+constexpr int64_t kSplitFloats = 8 * 1024, kFewestRows = 8;
 // Planes whose columns are walked down in turn stay in L1.
 constexpr int64_t kPlanesTogether = 8, kTogetherFloats = 8 * 1024;
 
@@ -42,7 +42,7 @@ struct Cut {
 
     void cut_strip(const Problem& p) {
         const int64_t step = p.width.stride, columns = ceil_div(p.width.input, step) * channels;
-        const int64_t fit = kStripFloats / (columns * step) - reach;
+        const int64_t fit = kSplitFloats / (columns * step) - reach;
         band = min_of(band, max_of(kFewestRows, fit / p.height.stride));
         const int64_t rows = min_of(p.height.input, (band - 1) * p.height.stride + reach);
         flat = channels == 1 && p.width.input % step == 0;
@@ -142,7 +142,7 @@ private:
             const int64_t low = max_of(0, first * y.stride - y.pad_before);
             const int64_t high =
                 min_of(y.input, (first + rows - 1) * y.stride - y.pad_before + cut_.reach);
-            split(source + low * source_row, high - low, planes.strip);
+            if (low < high) split(source + low * source_row, high - low, planes.strip);
             source_row = cut_.strip_row;
             source = planes.strip - low * source_row;
         }

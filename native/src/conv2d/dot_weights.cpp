@@ -122,9 +122,10 @@ private:
     void add_chunks(int64_t partial, int64_t first_unit, int64_t end_unit, float* memory) const {
         float* bias = workspace_.shared_floats() + layout_.bias + partial * p_.bias_count;
         float* chains = memory + layout_.chains;
+        // All its chunks: a call in parts would have to keep the chains.
         const ChunkRange range(call_, chunks_.cut(), partial);
         const int64_t first_group = units_.group(first_unit);
-        for (int64_t i = range.first; i < range.end; ++i) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
             const Chunk chunk = make_chunk(p_, chunks_, range, i);
             const float* input = input_at(chunk, first_group, units_.group(end_unit - 1) + 1,
                                           memory + layout_.strip);
@@ -132,13 +133,13 @@ private:
                 DotTileArgs args = gradients(chunk, unit, memory + layout_.derived);
                 args.a =
                     input + (units_.group(unit) - first_group) * p_.group_inputs * planes_.channel;
-                args.add = i > range.first;
+                args.add = i > range.begin;
                 if (call_.grad_bias != nullptr) {
                     for (int64_t g = 0; g < args.gradients; ++g) {
                         const float sum = sum_of_plane(k_, args.b + g * args.b_plane, args.b_z,
                                                        chunk.images, chunk.rows * p_.width.output);
                         float* at = bias + units_.first(unit) + g;
-                        *at = i == range.first ? sum : *at + sum;
+                        *at = i == range.begin ? sum : *at + sum;
                     }
                 }
                 multiply(args, distance(chunk, unit, first_unit, end_unit, range, i),

@@ -346,7 +346,9 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
         gather_group_planes(context, g, call, images, execution);
         return;
     }
-    const Grouped grouped(context, g, call);
+    GatherCall lanes = call;
+    lanes.packed += planes_packed_count(context, g).value();
+    const Grouped grouped(context, g, lanes);
     if (g.problem.channels_last()) {
         gather_pixels(grouped, g, images, execution);
     } else {
@@ -369,18 +371,16 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
     const Gather g(context.problem, pass);
-    if (fits_planes(context, g)) return planes_packed_count(g);
-    return CheckedSize(g.taps_before(g.phases())) * g.reduced *
-           round_up(g.result_channels(), context.kernels->lanes);
+    return planes_packed_count(context, g) +
+           CheckedSize(g.taps_before(g.phases())) * g.reduced *
+               round_up(g.result_channels(), context.kernels->lanes);
 }
 
 // [phase][vector][tap y][reduced][tap x][lanes]; the last vector ends with the last channel.
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
     const Gather g(context.problem, pass);
-    if (fits_planes(context, g)) {
-        pack_planes(context, g, weights, packed);
-        return;
-    }
+    pack_planes(context, g, weights, packed);
+    packed += planes_packed_count(context, g).value();
     const int64_t lanes = context.kernels->lanes, channels = g.result_channels();
     const int64_t vectors = ceil_div(channels, lanes);
     for (int64_t i = 0; i < g.phases() * vectors; ++i) {

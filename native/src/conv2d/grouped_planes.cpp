@@ -38,11 +38,15 @@ struct Columns {
             for (int i = 0; i < kTaps; ++i) index[i] = i;
         }
         for (int i = 0; i < kTaps; ++i) offset[i] = g.x.tap(phase[i], index[i]).offset;
-        if (!inside(g) || !filled(g, context.kernels->lanes)) return;
         const int size = g.reduced == 2 ? 0 : g.reduced == 4 ? 1 : 2;
         kernel = context.kernels->grouped->planes[static_cast<int>(kind)][size];
     }
     int64_t tap(const Gather& g, int i) const { return g.x.tap(phase[i], index[i]).kernel; }
+
+    // Whether the image's width and padding let the kernel serve it, and fill its vectors.
+    bool fits(const Gather& g, int64_t lanes) const {
+        return kernel != nullptr && inside(g) && filled(g, lanes);
+    }
 
     GroupedPlanes kernel = nullptr;  // null: there is none
     GroupedPlanesKind kind = GroupedPlanesKind::kSame;
@@ -129,10 +133,11 @@ private:
 }  // namespace
 
 bool fits_planes(const Context& context, const Gather& g) {
-    return Columns(context, g).kernel != nullptr;
+    return Columns(context, g).fits(g, context.kernels->lanes);
 }
 
-CheckedSize planes_packed_count(const Gather& g) {
+CheckedSize planes_packed_count(const Context& context, const Gather& g) {
+    if (Columns(context, g).kernel == nullptr) return 0;
     return CheckedSize(Gather::taps_before(g.y, g.y.phases())) * kTaps * g.reduced *
            g.result_channels();
 }
@@ -140,6 +145,7 @@ CheckedSize planes_packed_count(const Gather& g) {
 // [group][tap y of all phases][reduced][tap x][produced].
 void pack_planes(const Context& context, const Gather& g, const float* weights, float* packed) {
     const Columns columns(context, g);
+    if (columns.kernel == nullptr) return;
     for (int64_t group = 0; group < g.problem.groups; ++group) {
         for (int64_t py = 0; py < g.y.phases(); ++py) {
             for (int64_t t = 0; t < g.y.tap_count(py) * g.reduced * kTaps; ++t) {
