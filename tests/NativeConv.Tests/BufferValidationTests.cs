@@ -293,13 +293,47 @@ public class BufferValidationTests
         Refused("gradBias", "must have 0", () => Run(x, gy, y, backward, gx, [], gb));
         Refused("gradInput", "overlap input", () => Run(gx, gy, y, backward, gx, gw, gb));
         Refused("gradInput", "overlap gradOutput", () => Run(x, gx, y, backward, gx, gw, gb));
-        Refused("gradWeights", "overlap input", () => Run(x, gy, y, backward, gx, x.AsSpan(0, 216), gb));
+        Refused("gradInput", "overlap output", () => Run(x, gy, gx, backward, gx, gw, gb));
+        Refused(
+            "gradInput",
+            "overlap gradWeights",
+            () => Run(x, gy, y, backward, gx, gx.AsSpan(72), gb));
+        Refused(
+            "gradInput",
+            "overlap gradBias",
+            () => Run(x, gy, y, backward, gx, gw, gx.AsSpan(282)));
+        Refused(
+            "gradWeights",
+            "overlap input",
+            () => Run(x, gy, y, backward, gx, x.AsSpan(0, 216), gb));
+        Refused(
+            "gradWeights",
+            "overlap gradOutput",
+            () => Run(x, gy, y, backward, gx, gy.AsSpan(0, 216), gb));
+        Refused(
+            "gradWeights",
+            "overlap output",
+            () => Run(x, gy, y, backward, gx, y.AsSpan(0, 216), gb));
+        Refused(
+            "gradWeights",
+            "overlap gradBias",
+            () => Run(x, gy, y, backward, gx, gw, gw.AsSpan(210)));
+        Refused("gradBias", "overlap input", () => Run(x, gy, y, backward, gx, gw, x.AsSpan(282)));
+        Refused(
+            "gradBias",
+            "overlap gradOutput",
+            () => Run(x, gy, y, backward, gx, gw, gy.AsSpan(0, 6)));
+        Refused(
+            "gradBias",
+            "overlap output",
+            () => Run(x, gy, y, backward, gx, gw, y.AsSpan(0, 6)));
         Expect.Rejected<ArgumentNullException>(
             "packedWeights",
             "",
             () => Run(x, gy, y, null, gx, gw, gb));
         Expect.OutOfRange("maxThreads", -1, () => plan.GetBackwardWorkspaceBytes(-1));
         Assert.All([.. gx, .. gw, .. gb], value => Assert.Equal(9f, value));
+        Assert.All([.. x, .. gy, .. y], value => Assert.Equal(0f, value));
         if (workspace.Bytes > 0)
         {
             using ConvolutionWorkspace small = new(workspace.Bytes - 1);
