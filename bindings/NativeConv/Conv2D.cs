@@ -250,7 +250,11 @@ public sealed partial class Conv2D : IDisposable
             input,
             input.IsEmpty && !_trainable ? 0 : plan.InputLength,
             nameof(input));
-        Guard.NoOverlap(gradInput, nameof(gradInput), input, nameof(input));
+        if (!gradInput.IsEmpty)
+        {
+            gradInput = Guard.Tensor(gradInput, plan.InputLength, nameof(gradInput));
+            Guard.NoOverlap(gradInput, nameof(gradInput), input, nameof(input));
+        }
 
         // The layer cannot be frozen or thawed meanwhile: that is a change, and waits for this
         // pass. While another call adds to the gradients, the one by the input needs not wait.

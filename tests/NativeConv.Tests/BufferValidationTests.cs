@@ -130,6 +130,31 @@ public class BufferValidationTests
         conv.Forward(shape, neighbours, neighbours.AsSpan(64));
     }
 
+    /// <summary>An arena: the unused tail of a gradient's span covers what is only read.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Conv2D_Backward_LongGradInput_MayReachOverTheOthers(bool trainable)
+    {
+        using Conv2D conv = new(4, 4, new() { Trainable = trainable });
+        Conv2DShape shape = conv.GetShape(1, 4, 4);
+        float[] input = Fill.Integers(64, 1);
+        float[] output = Fill.Integers(64, 2);
+        float[] gradOutput = Fill.Integers(64, 3);
+        float[] expected = conv.Backward(shape, input, output, gradOutput);
+        float[] once = conv.WeightsGradient.ToArray();
+        conv.ZeroGradients();
+        float[] arena = [.. Filled(64), .. input, .. output, .. gradOutput];
+        conv.Backward(
+            shape,
+            arena.AsSpan(64),
+            arena.AsSpan(128),
+            arena.AsSpan(192),
+            arena);
+        Assert.Equal([.. expected, .. input, .. output, .. gradOutput], arena);
+        Assert.Equal(once, conv.WeightsGradient.ToArray());
+    }
+
     [Fact]
     public void Conv2D_MisalignedSpans_AreRejected()
     {
