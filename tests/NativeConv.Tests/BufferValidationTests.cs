@@ -155,6 +155,50 @@ public class BufferValidationTests
         Assert.Equal(once, conv.WeightsGradient.ToArray());
     }
 
+    /// <summary>Nothing may be written over gradients that another thread is adding to; so what
+    /// is refused does not depend on whether one is.</summary>
+    [Theory]
+    [InlineData(nameof(Conv2D.WeightsGradient), false)]
+    [InlineData(nameof(Conv2D.WeightsGradient), true)]
+    [InlineData(nameof(Conv2D.BiasGradient), false)]
+    [InlineData(nameof(Conv2D.BiasGradient), true)]
+    public void Conv2D_Backward_OverItsGradients_IsRejected(string gradient, bool contended)
+    {
+        using Conv2D conv = new(4, 4);
+        Conv2DShape shape = conv.GetShape(1, 1, 1);
+        float[] other = new float[4];
+        float[] gradInput = Filled(4);
+        conv.WeightsGradient.Fill(9);
+        conv.BiasGradient.Fill(9);
+        if (contended)
+        {
+            GradientGate.WhileHeld(conv, Check);
+        }
+        else
+        {
+            Check();
+        }
+
+        Assert.All(gradInput, value => Assert.Equal(9, value));
+        Assert.All(conv.WeightsGradient.ToArray(), value => Assert.Equal(9, value));
+        Assert.All(conv.BiasGradient.ToArray(), value => Assert.Equal(9, value));
+
+        void Check()
+        {
+            Refused("input", () => conv.Backward(shape, Own(), other, other, gradInput));
+            Refused("input", () => conv.Backward(shape, Own(), other, other, []));
+            Refused("output", () => conv.Backward(shape, other, Own(), other, gradInput));
+            Refused("gradOutput", () => conv.Backward(shape, other, other, Own(), gradInput));
+            Refused("gradInput", () => conv.Backward(shape, other, other, other, Own()));
+        }
+
+        Span<float> Own() =>
+            gradient == nameof(conv.BiasGradient) ? conv.BiasGradient : conv.WeightsGradient[^4..];
+
+        void Refused(string name, Action call) =>
+            Expect.Rejected<ArgumentException>(name, $"must not overlap {gradient}", call);
+    }
+
     [Fact]
     public void Conv2D_MisalignedSpans_AreRejected()
     {
