@@ -23,6 +23,14 @@ public sealed partial class Conv2D
         }
     }
 
+    /// <summary>What a backward pass reads, or writes before it holds the gradients, must not be
+    /// them.</summary>
+    private void NotOverGradients(ReadOnlySpan<float> span, string name)
+    {
+        Guard.NotOver(span, name, _weightsGradient, nameof(WeightsGradient));
+        Guard.NotOver(span, name, _biasGradient, nameof(BiasGradient));
+    }
+
     private void SetTrainable(bool trainable)
     {
         if (trainable != _trainable)

@@ -215,7 +215,8 @@ public sealed partial class Conv2D : IDisposable
     /// WeightsGradient[o,c,r,s] += sum over n,p,q of g[n,o,p,q] * x[n, c, p*sh + r*dh - top, q*sw + s*dw - left]
     /// BiasGradient[o]          += sum over n,p,q of g[n,o,p,q]
     /// </code>
-    /// A frozen layer (<see cref="Trainable"/> false) skips the last two.
+    /// A frozen layer (<see cref="Trainable"/> false) skips the last two. No span may overlap
+    /// <see cref="WeightsGradient"/> or <see cref="BiasGradient"/>.
     /// </summary>
     /// <param name="shape">Of <see cref="GetShape"/>.</param>
     /// <param name="input">As in the forward pass; only read. May be empty if the layer is
@@ -228,7 +229,7 @@ public sealed partial class Conv2D : IDisposable
     /// <param name="accumulate">True to add to the gradients by weights and bias, false to
     /// overwrite them.</param>
     /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short,
-    /// misaligned or overlaps another.</exception>
+    /// misaligned or overlaps another or a gradient of the layer.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void Backward(
         Conv2DShape shape,
@@ -244,13 +245,24 @@ public sealed partial class Conv2D : IDisposable
             backward: true,
             gradInput: !gradInput.IsEmpty);
 
-        // The plan checks the rest, before anything is written.
+        // The plan checks the rest, before anything is written. Spans over the gradients by weights
+        // and bias are refused here: the plan is not given those until it may add to them.
         ConvolutionPlan plan = call.Plan;
         input = Guard.Tensor(
             input,
             input.IsEmpty && !_trainable ? 0 : plan.InputLength,
             nameof(input));
-        Guard.NoOverlap(gradInput, nameof(gradInput), input, nameof(input));
+        gradOutput = Guard.Tensor(gradOutput, plan.OutputLength, nameof(gradOutput));
+        output = Guard.Tensor(output, plan.SavedOutputLength(output), nameof(output));
+        NotOverGradients(input, nameof(input));
+        NotOverGradients(gradOutput, nameof(gradOutput));
+        NotOverGradients(output, nameof(output));
+        if (!gradInput.IsEmpty)
+        {
+            gradInput = Guard.Tensor(gradInput, plan.InputLength, nameof(gradInput));
+            Guard.NoOverlap(gradInput, nameof(gradInput), input, nameof(input));
+            NotOverGradients(gradInput, nameof(gradInput));
+        }
 
         // The layer cannot be frozen or thawed meanwhile: that is a change, and waits for this
         // pass. While another call adds to the gradients, the one by the input needs not wait.
@@ -309,8 +321,8 @@ public sealed partial class Conv2D : IDisposable
     /// is linear.</param>
     /// <param name="gradOutput">The gradient by the output; only read.</param>
     /// <returns>The gradient by the input.</returns>
-    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short
-    /// or misaligned.</exception>
+    /// <exception cref="ArgumentException">The shape is not of this layer, or a span is too short,
+    /// misaligned or overlaps a gradient of the layer.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public float[] Backward(
         Conv2DShape shape,

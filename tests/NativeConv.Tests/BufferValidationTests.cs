@@ -130,6 +130,75 @@ public class BufferValidationTests
         conv.Forward(shape, neighbours, neighbours.AsSpan(64));
     }
 
+    /// <summary>An arena: the unused tail of a gradient's span covers what is only read.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Conv2D_Backward_LongGradInput_MayReachOverTheOthers(bool trainable)
+    {
+        using Conv2D conv = new(4, 4, new() { Trainable = trainable });
+        Conv2DShape shape = conv.GetShape(1, 4, 4);
+        float[] input = Fill.Integers(64, 1);
+        float[] output = Fill.Integers(64, 2);
+        float[] gradOutput = Fill.Integers(64, 3);
+        float[] expected = conv.Backward(shape, input, output, gradOutput);
+        float[] once = conv.WeightsGradient.ToArray();
+        conv.ZeroGradients();
+        float[] arena = [.. Filled(64), .. input, .. output, .. gradOutput];
+        conv.Backward(
+            shape,
+            arena.AsSpan(64),
+            arena.AsSpan(128),
+            arena.AsSpan(192),
+            arena);
+        Assert.Equal([.. expected, .. input, .. output, .. gradOutput], arena);
+        Assert.Equal(once, conv.WeightsGradient.ToArray());
+    }
+
+    /// <summary>Nothing may be written over gradients that another thread is adding to; so what
+    /// is refused does not depend on whether one is.</summary>
+    [Theory]
+    [InlineData(nameof(Conv2D.WeightsGradient), false)]
+    [InlineData(nameof(Conv2D.WeightsGradient), true)]
+    [InlineData(nameof(Conv2D.BiasGradient), false)]
+    [InlineData(nameof(Conv2D.BiasGradient), true)]
+    public void Conv2D_Backward_OverItsGradients_IsRejected(string gradient, bool contended)
+    {
+        using Conv2D conv = new(4, 4);
+        Conv2DShape shape = conv.GetShape(1, 1, 1);
+        float[] other = new float[4];
+        float[] gradInput = Filled(4);
+        conv.WeightsGradient.Fill(9);
+        conv.BiasGradient.Fill(9);
+        if (contended)
+        {
+            GradientGate.WhileHeld(conv, Check);
+        }
+        else
+        {
+            Check();
+        }
+
+        Assert.All(gradInput, value => Assert.Equal(9, value));
+        Assert.All(conv.WeightsGradient.ToArray(), value => Assert.Equal(9, value));
+        Assert.All(conv.BiasGradient.ToArray(), value => Assert.Equal(9, value));
+
+        void Check()
+        {
+            Refused("input", () => conv.Backward(shape, Own(), other, other, gradInput));
+            Refused("input", () => conv.Backward(shape, Own(), other, other, []));
+            Refused("output", () => conv.Backward(shape, other, Own(), other, gradInput));
+            Refused("gradOutput", () => conv.Backward(shape, other, other, Own(), gradInput));
+            Refused("gradInput", () => conv.Backward(shape, other, other, other, Own()));
+        }
+
+        Span<float> Own() =>
+            gradient == nameof(conv.BiasGradient) ? conv.BiasGradient : conv.WeightsGradient[^4..];
+
+        void Refused(string name, Action call) =>
+            Expect.Rejected<ArgumentException>(name, $"must not overlap {gradient}", call);
+    }
+
     [Fact]
     public void Conv2D_MisalignedSpans_AreRejected()
     {
@@ -293,13 +362,47 @@ public class BufferValidationTests
         Refused("gradBias", "must have 0", () => Run(x, gy, y, backward, gx, [], gb));
         Refused("gradInput", "overlap input", () => Run(gx, gy, y, backward, gx, gw, gb));
         Refused("gradInput", "overlap gradOutput", () => Run(x, gx, y, backward, gx, gw, gb));
-        Refused("gradWeights", "overlap input", () => Run(x, gy, y, backward, gx, x.AsSpan(0, 216), gb));
+        Refused("gradInput", "overlap output", () => Run(x, gy, gx, backward, gx, gw, gb));
+        Refused(
+            "gradInput",
+            "overlap gradWeights",
+            () => Run(x, gy, y, backward, gx, gx.AsSpan(72), gb));
+        Refused(
+            "gradInput",
+            "overlap gradBias",
+            () => Run(x, gy, y, backward, gx, gw, gx.AsSpan(282)));
+        Refused(
+            "gradWeights",
+            "overlap input",
+            () => Run(x, gy, y, backward, gx, x.AsSpan(0, 216), gb));
+        Refused(
+            "gradWeights",
+            "overlap gradOutput",
+            () => Run(x, gy, y, backward, gx, gy.AsSpan(0, 216), gb));
+        Refused(
+            "gradWeights",
+            "overlap output",
+            () => Run(x, gy, y, backward, gx, y.AsSpan(0, 216), gb));
+        Refused(
+            "gradWeights",
+            "overlap gradBias",
+            () => Run(x, gy, y, backward, gx, gw, gw.AsSpan(210)));
+        Refused("gradBias", "overlap input", () => Run(x, gy, y, backward, gx, gw, x.AsSpan(282)));
+        Refused(
+            "gradBias",
+            "overlap gradOutput",
+            () => Run(x, gy, y, backward, gx, gw, gy.AsSpan(0, 6)));
+        Refused(
+            "gradBias",
+            "overlap output",
+            () => Run(x, gy, y, backward, gx, gw, y.AsSpan(0, 6)));
         Expect.Rejected<ArgumentNullException>(
             "packedWeights",
             "",
             () => Run(x, gy, y, null, gx, gw, gb));
         Expect.OutOfRange("maxThreads", -1, () => plan.GetBackwardWorkspaceBytes(-1));
         Assert.All([.. gx, .. gw, .. gb], value => Assert.Equal(9f, value));
+        Assert.All([.. x, .. gy, .. y], value => Assert.Equal(0f, value));
         if (workspace.Bytes > 0)
         {
             using ConvolutionWorkspace small = new(workspace.Bytes - 1);

@@ -1,4 +1,3 @@
-using System.Reflection;
 using NativeConv.Tests.Support;
 
 namespace NativeConv.Tests;
@@ -139,11 +138,8 @@ public class ConcurrencyTests
         Conv2DShape shape = conv.GetShape(1, 4, 4);
         float[] input = Fill.Integers(shape.InputLength, 11);
         float[] output = conv.Forward(shape, input);
-        object gate = typeof(Conv2D)
-            .GetField("_gradientGate", BindingFlags.Instance | BindingFlags.NonPublic)!
-            .GetValue(conv)!;
         Thread backward = new(() => conv.Backward(shape, input, output, output, []));
-        lock (gate)
+        lock (GradientGate.Of(conv))
         {
             backward.Start();
             Assert.False(backward.Join(100));

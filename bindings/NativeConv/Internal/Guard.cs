@@ -104,6 +104,19 @@ internal static class Guard
         }
     }
 
+    /// <summary>An argument must not overlap what the call writes that is no argument.</summary>
+    public static void NotOver(
+        ReadOnlySpan<float> span,
+        string name,
+        ReadOnlySpan<float> written,
+        string writtenName)
+    {
+        if (span.Overlaps(written))
+        {
+            ThrowOverWritten(name, writtenName);
+        }
+    }
+
     private static unsafe void Aligned(ReadOnlySpan<float> span, string name)
     {
         // The collector moves objects by multiples of 4, so the answer holds without pinning.
@@ -129,4 +142,10 @@ internal static class Guard
         throw new ArgumentException(
             $"{writtenName} is written and must not overlap {otherName}.",
             writtenName);
+
+    [DoesNotReturn]
+    private static void ThrowOverWritten(string name, string writtenName) =>
+        throw new ArgumentException(
+            $"{name} must not overlap {writtenName}, which is written.",
+            name);
 }
