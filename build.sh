@@ -17,13 +17,14 @@ usage='usage: ./build.sh VERB [arguments]
   package-test  pack, and use the package as others do  arguments for: the test runner
   bindings  write the C# side of nativeconv.h anew'
 
-export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+# Invariant: the SDK needs no ICU then, which a bare machine lacks.
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 jobs=$(nproc 2>/dev/null || sysctl -n hw.ncpu)
 say() { printf '== %s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null; }
 has_tools() { has git && has cmake && has c++ && { has ninja || has make; }; }
 has_sdk() { (cd "$root" && dotnet --version) >/dev/null 2>&1; }
-has_gtest() { c++ -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; }
+has_gtest() { c++ -std=c++17 -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; }
 has_cross() { has aarch64-linux-gnu-g++ && has qemu-aarch64-static; }
 
 # need CHECK HINT PACKAGE...: makes CHECK hold, by apt-get where it may, else the HINT says how.
@@ -158,10 +159,15 @@ case $verb in native | build | test | demo | bench | pack*)
 esac
 case $verb in build | test | demo | bindings | pack | package-test)
     has_sdk || PATH=$HOME/.dotnet:$PATH
-    need has_sdk 'curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' \
-        dotnet-sdk-10.0 ;;
+    need has_sdk 'with curl and ca-certificates installed,
+    curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' dotnet-sdk-10.0 ;;
 esac
-[[ $verb != test ]] || need has_gtest 'dnf install gtest-devel' libgtest-dev
+if [[ $verb == test ]]; then
+    # The compiler of macOS does not look where Homebrew puts headers.
+    [[ $(uname) != Darwin ]] || ! has brew ||
+        export CPATH="$(brew --prefix)/include${CPATH:+:$CPATH}"
+    need has_gtest 'dnf install gtest-devel, brew install googletest' libgtest-dev
+fi
 
 case $verb in
     native) compile release --target nativeconv "$@" ;;
