@@ -170,9 +170,13 @@ pack_native() {
     [[ ${#absent[@]} == 0 ]] || printf '   %s\n' "${absent[@]}" >&2
 }
 
-# NATIVECONV_ASSETS=ready: the libraries in build/assets are those to pack, as in the release workflow.
+# NATIVECONV_ASSETS=ready: the libraries in build/assets are those to pack, as in the release
+# workflow. Otherwise those of this run are, and none that an earlier one has left there.
 pack() {
-    [[ ${NATIVECONV_ASSETS:-} == ready ]] || pack_native "$@"
+    if [[ ${NATIVECONV_ASSETS:-} != ready ]]; then
+        rm -rf "$root/build/assets"
+        pack_native "$@"
+    fi
     compile release --target nativeconv
     dotnet pack "$root/bindings/NativeConv" -c Release
 }
