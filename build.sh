@@ -172,13 +172,15 @@ pack_native() {
 
 # NATIVECONV_ASSETS=ready: the libraries in build/assets are those to pack, as in the release
 # workflow. Otherwise those of this run are, and none that an earlier one has left there.
+# NATIVECONV_VERSION_SUFFIX=rc.1 makes the package a release candidate.
+suffix=(${NATIVECONV_VERSION_SUFFIX:+"-p:VersionSuffix=$NATIVECONV_VERSION_SUFFIX"})
 pack() {
     if [[ ${NATIVECONV_ASSETS:-} != ready ]]; then
         rm -rf "$root/build/assets"
         pack_native "$@"
     fi
     compile release --target nativeconv
-    dotnet pack "$root/bindings/NativeConv" -c Release
+    dotnet pack "$root/bindings/NativeConv" -c Release ${suffix[@]+"${suffix[@]}"}
 }
 
 verb=${1:-help}
@@ -217,7 +219,8 @@ case $verb in
     pack-native) pack_native "$@" ;;
     package-test)
         pack
-        exec dotnet run --project "$root/tests/NativeConv.PackageTests" -c Release -- -noColor "$@"
+        exec dotnet run --project "$root/tests/NativeConv.PackageTests" -c Release \
+            ${suffix[@]+"${suffix[@]}"} -- -noColor "$@"
         ;;
     bindings) exec "$root/bindings/generation/generate.sh" "$@" ;;
     help | -h | --help) echo "$usage" ;;
