@@ -1,4 +1,5 @@
-# Builds, tests and runs NativeConv on Windows: build.sh in PowerShell, with the same verbs.
+# Builds, tests and runs NativeConv on Windows: build.sh in PowerShell, with the same verbs but those
+# that pack.
 param([string] $Verb = 'help', [Parameter(ValueFromRemainingArguments)] [string[]] $Rest = @())
 $ErrorActionPreference = 'Stop'
 $root = $PSScriptRoot
@@ -11,6 +12,8 @@ usage: .\build.ps1 VERB [arguments]
   demo      build and run the sample                    arguments for: the sample (try --help)
   bench     build and run the benchmark                 arguments for: nconv_bench (try --help)
   bindings  write the C# side of nativeconv.h anew      (needs the sh of Git for Windows)
+
+The package is made on Linux or macOS: ./build.sh pack
 '@
 
 $env:DOTNET_NOLOGO = $env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'

@@ -17,13 +17,14 @@ usage='usage: ./build.sh VERB [arguments]
   package-test  pack, and use the package as others do  arguments for: the test runner
   bindings  write the C# side of nativeconv.h anew'
 
-export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+# Invariant: the SDK needs no ICU then, which a bare machine lacks.
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 jobs=$(nproc 2>/dev/null || sysctl -n hw.ncpu)
 say() { printf '== %s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null; }
 has_tools() { has git && has cmake && has c++ && { has ninja || has make; }; }
 has_sdk() { (cd "$root" && dotnet --version) >/dev/null 2>&1; }
-has_gtest() { c++ -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; }
+has_gtest() { c++ -std=c++17 -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; }
 has_cross() { has aarch64-linux-gnu-g++ && has qemu-aarch64-static; }
 
 # need CHECK HINT PACKAGE...: makes CHECK hold, by apt-get where it may, else the HINT says how.
@@ -73,41 +74,60 @@ run_tests() {
     exit "$failures"
 }
 
-# What the package has libraries for, and what is missing on this machine to build for one of them.
+# What the package has libraries for.
 rids=(linux-x64 linux-arm64 linux-musl-x64 linux-musl-arm64 win-x64 win-arm64 osx-x64 osx-arm64)
 sysroot=$root/build/sysroot
-missing_for() {
-    local tools=()
-    case $1 in
-        linux-*x64) tools=(x86_64-linux-gnu-g++) ;;
-        linux-*arm64) tools=(aarch64-linux-gnu-g++) ;;
-        win-x64) tools=(x86_64-w64-mingw32-g++-posix) ;;
-        win-arm64) tools=(clang++-19 llvm-dlltool-19 llvm-windres-19) ;;
-        osx-*) [[ $(uname) == Darwin ]] || echo 'a Mac with the SDK of macOS' ;;
-        *) echo 'support: there is no such platform' ;;
-    esac
-    case $1 in win-*) tools+=(ld.lld-19 llvm-objcopy-19 llvm-readobj-19) ;; esac
-    local tool
-    for tool in ${tools[@]+"${tools[@]}"}; do has "$tool" || echo "$tool"; done
-    case $1 in
-        win-arm64) [[ -f /usr/share/mingw-w64/include/windows.h ]] || echo 'the headers of mingw-w64' ;;
-        linux-musl-x64) [[ -f $sysroot/lib/x86_64-linux-musl/libc.so ]] || echo 'musl-dev' ;;
-        linux-musl-arm64) [[ -f $sysroot/lib/aarch64-linux-musl/libc.so ]] || echo 'musl-dev:arm64' ;;
-    esac
-}
-has_package_tools() {
+known_rids() {
     local rid
-    for rid in "${rids[@]}"; do
-        [[ $rid == *musl* || $rid == osx-* || -z $(missing_for "$rid") ]] || return 1
+    for rid in "$@"; do
+        [[ " ${rids[*]} " == *" $rid "* ]] ||
+            { say "there is no platform $rid, but there are: ${rids[*]}" && return 2; }
     done
 }
 
-# musl's headers and library for a processor, unpacked below build/ and installed nowhere: Debian does
-# not let the packages of a foreign processor be seen without making it a part of the system.
+# The processor of a RID in the words of compilers.
+processor() { case $1 in *x64) echo x86_64 ;; *) echo aarch64 ;; esac; }
+# Whether this machine's own compiler makes programs for glibc and that processor.
+is_native() { [[ $(uname -sm) == "Linux $1" && $(c++ -dumpmachine) != *musl* ]]; }
+missing_tools() { # missing_tools RID: all but musl
+    local tools=() tool
+    case $1 in
+        linux-musl-*) tools=("$(processor "$1")-linux-gnu-g++") ;;
+        linux-*) is_native "$(processor "$1")" || tools=("$(processor "$1")-linux-gnu-g++") ;;
+        win-x64) tools=(x86_64-w64-mingw32-g++-posix) ;;
+        win-arm64) tools=(clang++-19 llvm-dlltool-19 llvm-windres-19) ;;
+        osx-*) [[ $(uname) == Darwin ]] || echo 'a Mac with the SDK of macOS' ;;
+    esac
+    case $1 in win-*) tools+=(ld.lld-19 llvm-objcopy-19 llvm-readobj-19) ;; esac
+    for tool in ${tools[@]+"${tools[@]}"}; do has "$tool" || echo "$tool"; done
+    [[ $1 != win-arm64 || -f /usr/share/mingw-w64/include/windows.h ]] ||
+        echo 'the headers of mingw-w64'
+}
+packages() { # packages RID: those of Debian with its tools
+    case $1 in
+        linux-*x64) is_native x86_64 && echo g++ || echo g++-x86-64-linux-gnu ;;
+        linux-*arm64) is_native aarch64 && echo g++ || echo g++-aarch64-linux-gnu ;;
+        win-x64) echo g++-mingw-w64-x86-64-posix lld-19 llvm-19 ;;
+        win-arm64) echo mingw-w64-common clang-19 lld-19 llvm-19 ;;
+    esac
+}
+# need_tools RID: a package that a release does not have costs its own platform only.
+need_tools() {
+    local rid=$1 names
+    read -ra names <<<"$(packages "$rid")"
+    [[ ${#names[@]} == 0 ]] || need has_tools_of_rid "go without $rid" "${names[@]}"
+}
+has_tools_of_rid() { [[ -z $(missing_tools "$rid") ]]; }
+
+# musl's headers and library for a processor, unpacked below build/ and installed nowhere: Debian
+# does not let the packages of a foreign processor be seen without making it a part of the system.
+# The headers of an installed musl-dev do for the library, but not to run a program with it.
+has_musl() { [[ -f $1/include/$2-linux-musl/bits/alltypes.h ]]; }
 unpack_musl() { # unpack_musl DEBIAN_NAME PROCESSOR
     local apt=(apt-get -qq -o "APT::Architecture=$1" -o "APT::Architectures=$1"
         -o "Dir::State::Lists=$sysroot/apt-$1" -o "Dir::Cache=$sysroot/apt-$1")
-    [[ ! -f $sysroot/lib/$2-linux-musl/libc.so ]] && has apt-get && has dpkg-deb || return 0
+    if has_musl "$sysroot/usr" "$2" && [[ -f $sysroot/lib/$2-linux-musl/libc.so ]]; then return; fi
+    has apt-get && has dpkg-deb || return 0
     say "unpacking musl for $1 into build/sysroot"
     mkdir -p "$sysroot/apt-$1/partial" "$sysroot/apt-$1/archives/partial"
     (cd "$sysroot/apt-$1" && "${apt[@]}" update && "${apt[@]}" download musl musl-dev) \
@@ -118,16 +138,23 @@ unpack_musl() { # unpack_musl DEBIAN_NAME PROCESSOR
     done
 }
 
+# prepare RID: installs what it takes to build for it, where it can, and prints what is missing.
+prepare() {
+    [[ $(uname) != Linux ]] || need_tools "$1" || true
+    case $1 in
+        linux-musl-x64) unpack_musl amd64 x86_64 ;;
+        linux-musl-arm64) unpack_musl arm64 aarch64 ;;
+    esac
+    missing_tools "$1"
+    [[ $1 != *musl* ]] || has_musl /usr "$(processor "$1")" ||
+        has_musl "$sysroot/usr" "$(processor "$1")" || echo "musl-dev for $(processor "$1")"
+}
+
 pack_native() {
     local rid missing built=() absent=()
     [[ $# == 0 ]] || rids=("$@")
-    [[ $(uname) != Linux ]] || need has_package_tools 'build for fewer platforms' \
-        g++ g++-aarch64-linux-gnu g++-mingw-w64-x86-64-posix mingw-w64-common clang-19 lld-19 llvm-19 ||
-        true
-    [[ ! " ${rids[*]} " == *musl-x64* ]] || unpack_musl amd64 x86_64
-    [[ ! " ${rids[*]} " == *musl-arm64* ]] || unpack_musl arm64 aarch64
     for rid in "${rids[@]}"; do
-        missing=$(missing_for "$rid" | paste -s -d, -)
+        missing=$(prepare "$rid" | paste -s -d, -)
         [[ -z $missing ]] || { absent+=("$rid: absent, for want of ${missing//,/, }") && continue; }
         say "$rid"
         compile "$rid" --target nativeconv_package
@@ -143,25 +170,37 @@ pack_native() {
     [[ ${#absent[@]} == 0 ]] || printf '   %s\n' "${absent[@]}" >&2
 }
 
-# NATIVECONV_ASSETS=ready: the libraries in build/assets are those to pack, as in the release workflow.
+# NATIVECONV_ASSETS=ready: the libraries in build/assets are those to pack, as in the release
+# workflow. Otherwise those of this run are, and none that an earlier one has left there.
+# NATIVECONV_VERSION_SUFFIX=rc.1 makes the package a release candidate.
+suffix=(${NATIVECONV_VERSION_SUFFIX:+"-p:VersionSuffix=$NATIVECONV_VERSION_SUFFIX"})
 pack() {
-    [[ ${NATIVECONV_ASSETS:-} == ready ]] || pack_native "$@"
+    if [[ ${NATIVECONV_ASSETS:-} != ready ]]; then
+        rm -rf "$root/build/assets"
+        pack_native "$@"
+    fi
     compile release --target nativeconv
-    dotnet pack "$root/bindings/NativeConv" -c Release
+    dotnet pack "$root/bindings/NativeConv" -c Release ${suffix[@]+"${suffix[@]}"}
 }
 
 verb=${1:-help}
 shift $(($# > 0))
 [[ ${1:-} != -- ]] || shift
+case $verb in pack | pack-native) known_rids "$@" ;; esac
 case $verb in native | build | test | demo | bench | pack*)
     need has_tools 'dnf install git cmake gcc-c++ ninja-build' git cmake g++ ninja-build ;;
 esac
 case $verb in build | test | demo | bindings | pack | package-test)
     has_sdk || PATH=$HOME/.dotnet:$PATH
-    need has_sdk 'curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' \
-        dotnet-sdk-10.0 ;;
+    need has_sdk 'with curl and ca-certificates installed,
+    curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' dotnet-sdk-10.0 ;;
 esac
-[[ $verb != test ]] || need has_gtest 'dnf install gtest-devel' libgtest-dev
+if [[ $verb == test ]]; then
+    # The compiler of macOS does not look where Homebrew puts headers.
+    [[ $(uname) != Darwin ]] || ! has brew ||
+        export CPATH="$(brew --prefix)/include${CPATH:+:$CPATH}"
+    need has_gtest 'dnf install gtest-devel, brew install googletest' libgtest-dev
+fi
 
 case $verb in
     native) compile release --target nativeconv "$@" ;;
@@ -180,7 +219,8 @@ case $verb in
     pack-native) pack_native "$@" ;;
     package-test)
         pack
-        exec dotnet run --project "$root/tests/NativeConv.PackageTests" -c Release -- -noColor "$@"
+        exec dotnet run --project "$root/tests/NativeConv.PackageTests" -c Release \
+            ${suffix[@]+"${suffix[@]}"} -- -noColor "$@"
         ;;
     bindings) exec "$root/bindings/generation/generate.sh" "$@" ;;
     help | -h | --help) echo "$usage" ;;

@@ -22,7 +22,7 @@ if(APPLE)
 else()
   set(objcopy "${CMAKE_OBJCOPY}")
   if(WIN32)
-    find_program(NATIVECONV_OBJCOPY NAMES llvm-objcopy llvm-objcopy-19 REQUIRED)
+    find_program(NATIVECONV_OBJCOPY NAMES llvm-objcopy-19 llvm-objcopy REQUIRED)
     set(objcopy "${NATIVECONV_OBJCOPY}")
   endif()
   set(split

@@ -23,7 +23,7 @@ elseif(WIN32)
 
   # By lld itself: gcc's driver for Windows has its own linker built in, which knows neither Control Flow Guard nor
   # shadow stacks, and clang's asks for the start files of a C library.
-  find_program(NATIVECONV_LLD NAMES ld.lld ld.lld-19 REQUIRED)
+  find_program(NATIVECONV_LLD NAMES ld.lld-19 ld.lld REQUIRED)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "ARM64|arm64|aarch64")
     set(machine "-m arm64pe")
   else()

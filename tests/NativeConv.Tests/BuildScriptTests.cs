@@ -3,8 +3,8 @@ using NativeConv.Tests.Support;
 
 namespace NativeConv.Tests;
 
-/// <summary>The Windows build script is held to the same verbs as the other one, also where no
-/// Windows is at hand.</summary>
+/// <summary>The Windows build script is held to the same verbs as the other one, but for those that
+/// pack, also where no Windows is at hand.</summary>
 public class BuildScriptTests
 {
     private static readonly string[] Verbs =

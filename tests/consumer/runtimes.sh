@@ -29,7 +29,7 @@ linux_musl() {
         compile=(cc) && return
     fi
     libraries=("$libc" -lgcc)
-    [[ -f $libc ]] || { compile=("musl-libc-for-$1") && return; }
+    [[ -f $libc && -f $starts/crt1.o ]] || { compile=("musl-libc-for-$1") && return; }
     compile=("$1-linux-gnu-gcc")
     has "${compile[0]}" || return 0
     compile+=(-nostdinc -isystem "$headers" -isystem "$("$1-linux-gnu-gcc" -print-file-name=include)"

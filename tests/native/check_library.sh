@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_root=$(cd "$here/../.." && pwd)
-newest_glibc=2.27
+newest_glibc=2.17
 
 tool() {
     local name
@@ -112,7 +112,7 @@ check_pe() {
         'DependentLoadFlags: 0x800'
     [[ -n $arm64 ]] || expect 'is not declared fit for shadow stacks (CET)' "$all" \
         'IMAGE_DLL_CHARACTERISTICS_EX_CET_COMPAT'
-    expect 'has no version resource' "$(LC_ALL=C tr -d '\0' <"$library" | strings -a)" \
+    expect 'has no version resource' "$(LC_ALL=C tr -d '\0' <"$library" | "$strings" -a)" \
         'VS_VERSION_INFO'
     refuse 'is not stripped' "$("$readobj" --sections "$library")" 'Name: (\.debug_|/[0-9])'
 }
@@ -138,14 +138,25 @@ check() {
     library=$1
     [[ -f $library ]] || { fail 'does not exist' && return 0; }
     local before=$failures
+    strings=$(tool strings llvm-strings-19 llvm-strings)
     case $(od -v -A n -N 4 -t x1 "$library" | tr -d ' ') in
-        7f454c46) readelf=$(tool readelf llvm-readelf-19 llvm-readelf) && check_elf ;;
-        4d5a*) readobj=$(tool llvm-readobj-19 llvm-readobj) && check_pe ;;
-        cffaedfe) otool=$(tool otool llvm-otool-19) && nm=$(tool nm llvm-nm-19) && check_macho ;;
+        7f454c46)
+            readelf=$(tool readelf llvm-readelf-19 llvm-readelf)
+            check_elf
+            ;;
+        4d5a*)
+            readobj=$(tool llvm-readobj-19 llvm-readobj)
+            check_pe
+            ;;
+        cffaedfe) # GNU's nm, which may be the one of that name, does not read these.
+            otool=$(tool llvm-otool-19 llvm-otool otool)
+            nm=$(tool llvm-nm-19 llvm-nm nm)
+            check_macho
+            ;;
         *) fail 'is no shared library' ;;
     esac
     if [[ -n $package ]]; then
-        refuse 'holds a path of the machine that built it' "$(strings -a "$library")" \
+        refuse 'holds a path of the machine that built it' "$("$strings" -a "$library")" \
             "$source_root|/home/|/Users/|[A-Z]:\\\\"
     fi
     [[ $failures != "$before" ]] || echo "$library: as declared"

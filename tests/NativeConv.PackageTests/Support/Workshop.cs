@@ -4,7 +4,7 @@ namespace NativeConv.PackageTests.Support;
 
 /// <summary>
 /// Copies of the consumer, each in a folder of its own outside of the repository's settings, restored from a
-/// feed that has this package only beside nuget.org.
+/// feed that has this package only, beside the sources of the user's own settings.
 /// </summary>
 public sealed class Workshop : IAsyncLifetime
 {
@@ -26,10 +26,7 @@ public sealed class Workshop : IAsyncLifetime
             $"""
             <configuration>
               <packageSources><add key="local" value="{Repository.Feed}" /></packageSources>
-              <packageSourceMapping>
-                <packageSource key="local"><package pattern="NativeConv" /></packageSource>
-                <packageSource key="nuget.org"><package pattern="*" /></packageSource>
-              </packageSourceMapping>
+              <packageSourceMapping><clear /></packageSourceMapping>
             </configuration>
             """);
         string source = Path.Combine(Repository.Root, "bindings", "NativeConv", "NativeConv.csproj");
