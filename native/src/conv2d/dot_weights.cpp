@@ -3,8 +3,6 @@
 // over all chunks of a partial sum and adds them at the end. With a stride the input does not stay in L1 beside the
 // gradients (3 to 32 channels at 112 x 112: 53 % of peak, 64 by outer's transposition), rows of 28 leave an
 // eighth of the lanes empty (56 and 65 %), and sums of 1 x 1 kernels are too short for their lanes' addition.
-#include <string.h>
-
 #include "conv2d/outer.h"
 #include "conv2d/weight_chunks.h"
 
@@ -161,31 +159,11 @@ private:
         const int64_t channels = (end_group - group) * p_.group_inputs;
         for (int64_t i = 0; i < chunk.images * channels; ++i) {
             const int64_t n = i / channels, c = i % channels;
-            copy_plane(planes + n * p_.input_image + c * p_.input_pixels, first_row,
-                       InputLayout::window(p_.height, chunk.rows),
-                       strip + n * planes_.image + c * planes_.channel);
+            copy_padded_rows(k_, p_, planes + n * p_.input_image + c * p_.input_pixels, first_row,
+                             InputLayout::window(p_.height, chunk.rows), planes_.row, 1,
+                             strip + n * planes_.image + c * planes_.channel);
         }
         return strip;
-    }
-
-    void copy_plane(const float* plane, int64_t first_row, int64_t rows, float* to) const {
-        const int64_t above = min_of(rows, max_of(0, -first_row));
-        const int64_t end = max_of(above, min_of(rows, p_.height.input - first_row));
-        const int64_t row = planes_.row;
-        memset(to, 0, static_cast<size_t>(above * row) * sizeof(float));
-        memset(to + end * row, 0, static_cast<size_t>((rows - end) * row) * sizeof(float));
-        if (end == above) return;
-        StripRowsArgs args = {};
-        args.source = plane + (first_row + above) * p_.width.input;
-        args.source_row = p_.width.input;
-        args.source_step = 1;
-        args.to = to + above * row;
-        args.to_row = row;
-        args.rows = end - above;
-        args.before = min_of(row, p_.width.pad_before);
-        args.count = min_of(p_.width.input, row - args.before);
-        args.after = row - args.before - args.count;
-        k_.narrow->strip_rows(args);
     }
 
     // The chunk's part of a unit's planes of grad_output, or of a copy of them times the activation's derivative.

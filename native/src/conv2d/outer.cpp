@@ -14,14 +14,30 @@ constexpr int64_t kFewestPlanePixels = 512;
 // channels to 64, here 89; but not with a single vector here too.
 constexpr int64_t kOneVector = kVirtualLanes;
 
+// The ways to sum.
+struct Way {
+    CheckedSize (*task_bytes)(const Problem&);
+    WorkspaceSize (*workspace)(const Context&);
+    void (*run)(const Context&, const BackwardWeightsCall&, const Workspace&, const Execution&);
+    WeightsCut (*cut)(const Context&);
+};
+const Way& way_of(const Problem& p) {
+    static constexpr Way kGroups = {group_task_bytes, group_weights_workspace,
+                                    group_backward_weights, group_weights_cut};
+    // Its chains stay in a task: it does not come in parts.
+    static constexpr Way kDots = {dot_task_bytes, dot_weights_workspace, dot_backward_weights,
+                                  [](const Context&) { return WeightsCut{}; }};
+    static constexpr Way kProducts = {outer_task_bytes, outer_workspace, outer_backward_weights,
+                                      outer_weights_cut};
+    return shares_lanes(p) ? kGroups : takes_dots(p) ? kDots : kProducts;
+}
+
 const char* declines(const Problem& p, nconv_pass pass) {
     const char* reason = kGemm.declines(p, pass);
     if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
     if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
         return "more than 16384 products per output";
-    const CheckedSize bytes = shares_lanes(p) ? group_task_bytes(p)
-                              : takes_dots(p) ? dot_task_bytes(p)
-                                              : outer_task_bytes(p);
+    const CheckedSize bytes = way_of(p).task_bytes(p);
     if (!bytes.valid() || bytes.value() > kMostTaskBytes)
         return "more than 16 MB for a row of pixels";
     return nullptr;
@@ -46,9 +62,7 @@ const char* yields(const Problem& p, nconv_pass pass) {
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return kGemm.workspace(context, pass);
-    return shares_lanes(context.problem) ? group_weights_workspace(context)
-           : takes_dots(context.problem) ? dot_weights_workspace(context)
-                                         : outer_workspace(context);
+    return way_of(context.problem).workspace(context);
 }
 
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
@@ -71,16 +85,10 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 void backward_weights(const Context& context, const BackwardWeightsCall& call,
                       const Workspace& workspace, const Execution& execution) {
-    (shares_lanes(context.problem) ? group_backward_weights
-     : takes_dots(context.problem) ? dot_backward_weights
-                                   : outer_backward_weights)(context, call, workspace, execution);
+    way_of(context.problem).run(context, call, workspace, execution);
 }
 
-// The chains of dots stay in a task.
-WeightsCut weights_cut(const Context& context) {
-    if (takes_dots(context.problem)) return {};
-    return (shares_lanes(context.problem) ? group_weights_cut : outer_weights_cut)(context);
-}
+WeightsCut weights_cut(const Context& context) { return way_of(context.problem).cut(context); }
 
 }  // namespace
 

@@ -49,6 +49,11 @@ inline int64_t outer_cost_inputs(const Problem& p) {
 }
 bool has_outputs_in_lanes(const Problem&);
 
+// Rows of a plane, or of an image with its channels side by side, for a strip's `columns` positions of `pixel` values
+// each, with zeros for the padding; first_row may lie outside.
+void copy_padded_rows(const KernelSet&, const Problem&, const float* source, int64_t first_row,
+                      int64_t rows, int64_t columns, int64_t pixel, float* to);
+
 CheckedSize outer_task_bytes(const Problem&);
 WorkspaceSize outer_workspace(const Context&);
 WeightsCut outer_weights_cut(const Context&);

@@ -29,6 +29,29 @@ bool has_outputs_in_lanes(const Problem& p) {
     return p.group_outputs >= p.group_inputs && p.batch * p.output_pixels >= kFewestPixels;
 }
 
+void copy_padded_rows(const KernelSet& k, const Problem& p, const float* source, int64_t first_row,
+                      int64_t rows, int64_t columns, int64_t pixel, float* to) {
+    const int64_t row = columns * pixel, source_row = p.width.input * pixel;
+    const int64_t above = min_of(rows, max_of(0, -first_row));
+    const int64_t end = max_of(above, min_of(rows, p.height.input - first_row));
+    memset(to, 0, static_cast<size_t>(above * row) * sizeof(float));
+    memset(to + end * row, 0, static_cast<size_t>((rows - end) * row) * sizeof(float));
+    if (end == above) return;
+    const int64_t before = min_of(columns, p.width.pad_before);
+    const int64_t count = min_of(p.width.input, columns - before);
+    StripRowsArgs args = {};
+    args.source = source + (first_row + above) * source_row;
+    args.source_row = source_row;
+    args.source_step = 1;
+    args.to = to + above * row;
+    args.to_row = row;
+    args.rows = end - above;
+    args.before = before * pixel;
+    args.count = count * pixel;
+    args.after = (columns - before - count) * pixel;
+    k.narrow->strip_rows(args);
+}
+
 namespace {
 
 Chunks outer_chunks(const Problem& p) {
@@ -239,34 +262,12 @@ private:
         const int64_t first = p_.channels_last() ? 0 : groups.first * p_.group_inputs;
         for (int64_t n = 0; n < chunk.images; ++n) {
             for (int64_t i = first; i < first + planes; ++i) {
-                copy_rows(images + n * p_.input_image + i * p_.input_pixels, first_row, rows,
-                          strip + n * view.z + i * input_.channel);
+                copy_padded_rows(k_, p_, images + n * p_.input_image + i * p_.input_pixels,
+                                 first_row, rows, input_.columns, input_.pixel,
+                                 strip + n * view.z + i * input_.channel);
             }
         }
         return view;
-    }
-
-    // Rows of a plane, or of an image with its channels side by side, with zeros for the padding.
-    void copy_rows(const float* source, int64_t first_row, int64_t rows, float* to) const {
-        const int64_t above = min_of(rows, max_of(0, -first_row));
-        const int64_t end = max_of(above, min_of(rows, p_.height.input - first_row));
-        memset(to, 0, static_cast<size_t>(above * input_.row) * sizeof(float));
-        memset(to + end * input_.row, 0,
-               static_cast<size_t>((rows - end) * input_.row) * sizeof(float));
-        if (end == above) return;
-        const int64_t before = min_of(input_.columns, p_.width.pad_before);
-        const int64_t count = min_of(p_.width.input, input_.columns - before);
-        StripRowsArgs args = {};
-        args.source = source + (first_row + above) * p_.width.input * input_.pixel;
-        args.source_row = p_.width.input * input_.pixel;
-        args.source_step = 1;
-        args.to = to + above * input_.row;
-        args.to_row = input_.row;
-        args.rows = end - above;
-        args.before = before * input_.pixel;
-        args.count = count * input_.pixel;
-        args.after = (input_.columns - before - count) * input_.pixel;
-        k_.narrow->strip_rows(args);
     }
 
     // Some channels with the channels side by side: as they are in NHWC, else transposed.
