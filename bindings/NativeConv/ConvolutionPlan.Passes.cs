@@ -112,42 +112,9 @@ public sealed unsafe partial class ConvolutionPlan
         ConvolutionWorkspace? workspace = null,
         int maxThreads = 0)
     {
-        Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        gradOutput = Guard.Tensor(gradOutput, OutputLength, nameof(gradOutput));
-        output = Guard.Tensor(output, SavedOutputLength(output), nameof(output));
         RequireFormat(packedWeights, ConvolutionPass.BackwardInput);
         gradInput = Guard.Tensor(gradInput, InputLength, nameof(gradInput));
-        Guard.NoOverlap(gradInput, nameof(gradInput), gradOutput, nameof(gradOutput));
-        Guard.NoOverlap(gradInput, nameof(gradInput), output, nameof(output));
-
-        using HandleLease plan = Acquire();
-        using HandleLease packed = Acquire(packedWeights);
-        using WorkspaceLease scratch = new(
-            workspace,
-            _leastWorkspace[(int)ConvolutionPass.BackwardInput]);
-        nconv_execution execution = Execution(maxThreads);
-        fixed (
-            float* gy = gradOutput,
-                y = output,
-                gx = gradInput)
-        {
-            nconv_backward_input_args args = new()
-            {
-                struct_size = (uint)sizeof(nconv_backward_input_args),
-                grad_output = gy,
-                grad_output_count = gradOutput.Length,
-                output = y,
-                output_count = output.Length,
-                packed_weights = (void*)packed.Pointer,
-                packed_weights_bytes = packedWeights.Bytes,
-                grad_input = gx,
-                grad_input_count = gradInput.Length,
-                workspace = scratch.Pointer,
-                workspace_bytes = scratch.Bytes,
-                execution = &execution,
-            };
-            NativeMethods.nconv_backward_input((nconv_plan*)plan.Pointer, &args).ThrowIfFailed();
-        }
+        Backward([], gradOutput, output, packedWeights, gradInput, [], [], false, workspace, maxThreads);
     }
 
     /// <summary>
@@ -181,52 +148,9 @@ public sealed unsafe partial class ConvolutionPlan
         ConvolutionWorkspace? workspace = null,
         int maxThreads = 0)
     {
-        Guard.AtLeast(maxThreads, 0, nameof(maxThreads));
-        input = Guard.Tensor(input, InputLength, nameof(input));
-        gradOutput = Guard.Tensor(gradOutput, OutputLength, nameof(gradOutput));
-        output = Guard.Tensor(output, SavedOutputLength(output), nameof(output));
         Guard.Parameters(gradWeights, WeightsLength, nameof(gradWeights));
         Guard.Parameters(gradBias, BiasLength, nameof(gradBias));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), gradBias, nameof(gradBias));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), input, nameof(input));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), gradOutput, nameof(gradOutput));
-        Guard.NoOverlap(gradWeights, nameof(gradWeights), output, nameof(output));
-        Guard.NoOverlap(gradBias, nameof(gradBias), input, nameof(input));
-        Guard.NoOverlap(gradBias, nameof(gradBias), gradOutput, nameof(gradOutput));
-        Guard.NoOverlap(gradBias, nameof(gradBias), output, nameof(output));
-
-        using HandleLease plan = Acquire();
-        using WorkspaceLease scratch = new(
-            workspace,
-            _leastWorkspace[(int)ConvolutionPass.BackwardWeights]);
-        nconv_execution execution = Execution(maxThreads);
-        fixed (
-            float* x = input,
-                gy = gradOutput,
-                y = output,
-                gw = gradWeights,
-                gb = gradBias)
-        {
-            nconv_backward_weights_args args = new()
-            {
-                struct_size = (uint)sizeof(nconv_backward_weights_args),
-                accumulate = accumulate ? 1 : 0,
-                input = x,
-                input_count = input.Length,
-                grad_output = gy,
-                grad_output_count = gradOutput.Length,
-                output = y,
-                output_count = output.Length,
-                grad_weights = gw,
-                grad_weights_count = gradWeights.Length,
-                grad_bias = gb,
-                grad_bias_count = gradBias.Length,
-                workspace = scratch.Pointer,
-                workspace_bytes = scratch.Bytes,
-                execution = &execution,
-            };
-            NativeMethods.nconv_backward_weights((nconv_plan*)plan.Pointer, &args).ThrowIfFailed();
-        }
+        Backward(input, gradOutput, output, null, [], gradWeights, gradBias, accumulate, workspace, maxThreads);
     }
 
     /// <summary>
