@@ -143,56 +143,54 @@ private:
         }
         for (int64_t i = 0; i < weights_.count(); i += taps) w[i] = 1;
     }
+    template <class Args>
+    void set_common(Args* args) {
+        args->struct_size = sizeof *args;
+        args->workspace = workspace_.data();
+        args->workspace_bytes = workspace_.bytes();
+        args->execution = &execution_;
+    }
+    template <class Args>
+    void set_gradient(Args* args) {
+        set_common(args);
+        args->grad_output = output_.floats();
+        args->grad_output_count = output_.count();
+        args->output = saved_.floats();
+        args->output_count = saved_.count();
+    }
+    template <class Args>
+    void set_by_input(Args* args) {
+        args->packed_weights = packed_.data();
+        args->packed_weights_bytes = packed_.bytes();
+        args->grad_input = both() ? gradient_.floats() : input_.floats();
+        args->grad_input_count = input_.count();
+    }
+    template <class Args>
+    void set_by_weights(Args* args) {
+        args->input = input_.floats();
+        args->input_count = input_.count();
+        args->grad_weights = weights_.floats();
+        args->grad_weights_count = weights_.count();
+        args->grad_bias = bias_.count() ? bias_.floats() : nullptr;
+        args->grad_bias_count = bias_.count();
+    }
     void set_arguments() {
-        float* bias = bias_.count() ? bias_.floats() : nullptr;
-        forward_.struct_size = sizeof forward_;
+        set_common(&forward_);
         forward_.input = input_.floats();
         forward_.input_count = input_.count();
         forward_.packed_weights = packed_.data();
         forward_.packed_weights_bytes = packed_.bytes();
-        forward_.bias = bias;
+        forward_.bias = bias_.count() ? bias_.floats() : nullptr;
         forward_.bias_count = bias_.count();
         forward_.output = output_.floats();
         forward_.output_count = output_.count();
-        backward_input_.struct_size = sizeof backward_input_;
-        backward_input_.grad_output = output_.floats();
-        backward_input_.grad_output_count = output_.count();
-        backward_input_.output = backward_weights_.output = saved_.floats();
-        backward_input_.output_count = backward_weights_.output_count = saved_.count();
-        backward_input_.packed_weights = packed_.data();
-        backward_input_.packed_weights_bytes = packed_.bytes();
-        backward_input_.grad_input = both() ? gradient_.floats() : input_.floats();
-        backward_input_.grad_input_count = input_.count();
-        backward_weights_.struct_size = sizeof backward_weights_;
-        backward_weights_.input = input_.floats();
-        backward_weights_.input_count = input_.count();
-        backward_weights_.grad_output = output_.floats();
-        backward_weights_.grad_output_count = output_.count();
-        backward_weights_.grad_weights = weights_.floats();
-        backward_weights_.grad_weights_count = weights_.count();
-        backward_weights_.grad_bias = bias;
-        backward_weights_.grad_bias_count = bias_.count();
-        backward_.struct_size = sizeof backward_;
-        backward_.input = input_.floats();
-        backward_.input_count = input_.count();
-        backward_.grad_output = output_.floats();
-        backward_.grad_output_count = output_.count();
-        backward_.output = saved_.floats();
-        backward_.output_count = saved_.count();
-        backward_.packed_weights = packed_.data();
-        backward_.packed_weights_bytes = packed_.bytes();
-        backward_.grad_input = gradient_.floats();
-        backward_.grad_input_count = gradient_.count();
-        backward_.grad_weights = weights_.floats();
-        backward_.grad_weights_count = weights_.count();
-        backward_.grad_bias = bias;
-        backward_.grad_bias_count = bias_.count();
-        backward_.workspace = forward_.workspace = backward_input_.workspace =
-            backward_weights_.workspace = workspace_.data();
-        backward_.workspace_bytes = forward_.workspace_bytes = backward_input_.workspace_bytes =
-            backward_weights_.workspace_bytes = workspace_.bytes();
-        backward_.execution = forward_.execution = backward_input_.execution =
-            backward_weights_.execution = &execution_;
+        set_gradient(&backward_input_);
+        set_by_input(&backward_input_);
+        set_gradient(&backward_weights_);
+        set_by_weights(&backward_weights_);
+        set_gradient(&backward_);
+        set_by_input(&backward_);
+        set_by_weights(&backward_);
     }
 
     const nconv_plan* plan_;
