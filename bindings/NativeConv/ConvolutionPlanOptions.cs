@@ -8,8 +8,8 @@ public sealed record ConvolutionPlanOptions
     public InstructionSet? MaxInstructionSet { get; init; }
 
     /// <summary>
-    /// A name of <see cref="NativeConvRuntime.Algorithms"/>, to use that one for all passes; null
-    /// to choose.
+    /// A name of <see cref="NativeConvRuntime.Algorithms"/>, to use that one for the passes that it
+    /// serves; null to choose.
     /// </summary>
     public string? Algorithm { get; init; }
 }

@@ -339,7 +339,7 @@ typedef struct nconv_plan nconv_plan;
 typedef struct nconv_plan_options {
     uint32_t struct_size;  /* sizeof(nconv_plan_options) */
     int32_t max_isa;       /* nconv_isa: a cap for this plan alone; -1 for none */
-    const char* algorithm; /* a name of nconv_algorithm_name for all passes, or null to choose */
+    const char* algorithm; /* a name of nconv_algorithm_name for the passes that it serves; null to choose */
 } nconv_plan_options;
 
 /* The sizes that follow from a descriptor, and what the plan runs on. */

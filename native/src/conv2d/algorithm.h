@@ -65,7 +65,8 @@ struct BackwardWeightsCall {
 
 struct Algorithm {
     const char* name;
-    // Null if the algorithm serves the pass of this problem, else the reason in words.
+    // Null if the algorithm serves the pass of this problem, else the reason in words; asked, like all below, for
+    // passes that it has.
     const char* (*declines)(const Problem&, nconv_pass);
     // Null, or why an algorithm further down is faster here; not asked of an algorithm forced by name.
     const char* (*yields)(const Problem&, nconv_pass);
@@ -73,6 +74,7 @@ struct Algorithm {
     // Floats of packed weights for forward or backward_input, and their arrangement.
     CheckedSize (*packed_count)(const Context&, nconv_pass);
     void (*pack)(const Context&, nconv_pass, const float* weights, float* packed);
+    // The passes; null for one that it does not have.
     void (*forward)(const Context&, const ForwardCall&, const Workspace&, const Execution&);
     void (*backward_input)(const Context&, const BackwardInputCall&, const Workspace&,
                            const Execution&);
@@ -82,6 +84,14 @@ struct Algorithm {
     WeightsCut (*weights_cut)(const Context&) = nullptr;
     const char* remark = nullptr;  // for nconv_plan_describe: what packed weights decide
 };
+
+// Null if the algorithm has the pass and serves it for this problem, else the reason.
+inline const char* refusal(const Algorithm& algorithm, const Problem& p, nconv_pass pass) {
+    const bool has = pass == NCONV_PASS_FORWARD          ? algorithm.forward != nullptr
+                     : pass == NCONV_PASS_BACKWARD_INPUT ? algorithm.backward_input != nullptr
+                                                         : algorithm.backward_weights != nullptr;
+    return has ? algorithm.declines(p, pass) : "it does not have this pass";
+}
 
 inline const char* never_yields(const Problem&, nconv_pass) { return nullptr; }
 

@@ -19,10 +19,6 @@ constexpr int64_t kStripFloats = 64 * 1024, kMostStripFloats = 4 * 1024 * 1024;
 constexpr int64_t kTasksPerThread = 6;
 constexpr int64_t kTileRows = 4;
 
-Gather gather_of(const Problem& p, nconv_pass pass) {
-    return Gather(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
-}
-
 const char* declines(const Problem& p, nconv_pass pass) {
     const int64_t size = p.group_inputs;
     if (size != p.group_outputs || size < 2 || size > kMaxGroupedChannels ||
@@ -31,7 +27,7 @@ const char* declines(const Problem& p, nconv_pass pass) {
     if (p.input_channels < kUnit) return "fewer than 16 channels";
     if (max_of(p.height.stride, p.width.stride) > kMostStride) return "a stride above 64";
     if (p.kernel_taps > kMostTaps) return "more than 4096 taps";
-    const Gather g = gather_of(p, pass);
+    const Gather g(p, pass);
     // Rows of the source that a tile of four rows may need.
     const int64_t reach =
         g.y.highest_offset() - g.y.lowest_offset() + 4 * p.height.stride * p.height.dilation;
@@ -64,7 +60,6 @@ bool each_phase(const Window& axis, const Run& run) {
 
 // Without a tile 5 x 5 in groups of 4 runs at 19 % of peak, and at 66 with narrow.
 const char* yields(const Problem& p, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     const Gather g(p, pass);
     const bool without = each_phase(g.y, [&](const Line& y) {
         return each_phase(g.x, [&](const Line& x) { return !has_tile(y, x); });
@@ -357,7 +352,6 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
 }
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     const Gather g(context.problem, pass);
     const int64_t tile_rows = kTileRows;
     WorkspaceSize size;
@@ -410,7 +404,6 @@ const Algorithm kGrouped = {"grouped",
                             pack,
                             gather_forward<gather>,
                             gather_backward_input<gather>,
-                            gemm_backward_weights,
-                            gemm_weights_cut};
+                            nullptr};
 
 }  // namespace nconv

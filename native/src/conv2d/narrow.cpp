@@ -24,12 +24,8 @@ constexpr int64_t kMostReach = 1024;
 constexpr int64_t kMostStride = 64;
 constexpr int64_t kMostStripFloats = 1024 * 1024;
 
-Gather gather_of(const Problem& p, nconv_pass pass) {
-    return Gather(p, pass == NCONV_PASS_BACKWARD_WEIGHTS ? NCONV_PASS_FORWARD : pass);
-}
-
 const char* declines(const Problem& p, nconv_pass pass) {
-    const Gather g = gather_of(p, pass);
+    const Gather g(p, pass);
     if (p.kernel_taps > kMostTaps || p.kernel_taps * g.reduced > kMostTaps) {
         return "more than 4096 products per output";
     }
@@ -50,8 +46,7 @@ bool reads_once(const Problem& p, const Gather& g) {
 }
 
 const char* yields(const Problem& p, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
-    const Gather g = gather_of(p, pass);
+    const Gather g(p, pass);
     const bool few = g.reduced <= kMostReduced || g.produced <= kMostProduced ||
                      max_of(g.reduced, g.produced) <= kMostOfBoth;
     if (!few) return "channels enough per group for gemm";
@@ -380,7 +375,6 @@ private:
 };
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     const Gather g(context.problem, pass);
     WorkspaceSize size;
     size.per_thread = Slot(context, g, Cut(g)).bytes;
@@ -452,7 +446,6 @@ const Algorithm kNarrow = {"narrow",
                            pack,
                            gather_forward<gather>,
                            gather_backward_input<gather>,
-                           gemm_backward_weights,
-                           gemm_weights_cut};
+                           nullptr};
 
 }  // namespace nconv

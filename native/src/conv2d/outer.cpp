@@ -1,4 +1,4 @@
-// The choice of the outer algorithm. It has weight gradients only; the other passes are those of gemm.
+// The choice of the outer algorithm, which has weight gradients only.
 #include "conv2d/outer.h"
 
 namespace nconv {
@@ -32,9 +32,7 @@ const Way& way_of(const Problem& p) {
     return shares_lanes(p) ? kGroups : takes_dots(p) ? kDots : kProducts;
 }
 
-const char* declines(const Problem& p, nconv_pass pass) {
-    const char* reason = kGemm.declines(p, pass);
-    if (reason != nullptr || pass != NCONV_PASS_BACKWARD_WEIGHTS) return reason;
+const char* declines(const Problem& p, nconv_pass) {
     if (p.kernel_taps * p.group_inputs > kMostRows || p.group_outputs > kMostRows)
         return "more than 16384 products per output";
     const CheckedSize bytes = way_of(p).task_bytes(p);
@@ -43,8 +41,7 @@ const char* declines(const Problem& p, nconv_pass pass) {
     return nullptr;
 }
 
-const char* yields(const Problem& p, nconv_pass pass) {
-    if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return "it has weight gradients only";
+const char* yields(const Problem& p, nconv_pass) {
     if (shares_lanes(p)) return nullptr;
     if (p.kernel_taps == 1) {
         if (max_of(p.input_channels, p.output_channels) >= kFarChannels)
@@ -60,27 +57,8 @@ const char* yields(const Problem& p, nconv_pass pass) {
     return nullptr;
 }
 
-WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass != NCONV_PASS_BACKWARD_WEIGHTS) return kGemm.workspace(context, pass);
+WorkspaceSize workspace(const Context& context, nconv_pass) {
     return way_of(context.problem).workspace(context);
-}
-
-CheckedSize packed_count(const Context& context, nconv_pass pass) {
-    return kGemm.packed_count(context, pass);
-}
-
-void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
-    kGemm.pack(context, pass, weights, packed);
-}
-
-void forward(const Context& context, const ForwardCall& call, const Workspace& workspace,
-             const Execution& execution) {
-    kGemm.forward(context, call, workspace, execution);
-}
-
-void backward_input(const Context& context, const BackwardInputCall& call,
-                    const Workspace& workspace, const Execution& execution) {
-    kGemm.backward_input(context, call, workspace, execution);
 }
 
 void backward_weights(const Context& context, const BackwardWeightsCall& call,
@@ -92,7 +70,7 @@ WeightsCut weights_cut(const Context& context) { return way_of(context.problem).
 
 }  // namespace
 
-const Algorithm kOuter = {"outer", declines, yields,         workspace,        packed_count,
-                          pack,    forward,  backward_input, backward_weights, weights_cut};
+const Algorithm kOuter = {"outer", declines, yields,  workspace,        nullptr,
+                          nullptr, nullptr,  nullptr, backward_weights, weights_cut};
 
 }  // namespace nconv

@@ -45,7 +45,7 @@ nconv_status choose(const Context& context, nconv_pass pass, const Algorithm* fo
     for (int i = 0; i < kAlgorithmCount; ++i) {
         const Algorithm* algorithm = kAlgorithms[i];
         if (forced != nullptr && algorithm != forced) continue;
-        plan->declined[i] = algorithm->declines(context.problem, pass);
+        plan->declined[i] = refusal(*algorithm, context.problem, pass);
         if (plan->declined[i] == nullptr && forced == nullptr)
             plan->declined[i] = algorithm->yields(context.problem, pass);
         if (plan->declined[i] != nullptr) continue;
@@ -152,11 +152,16 @@ nconv_status make_plan(const nconv_conv2d_desc* desc, const nconv_plan_options* 
         }
     }
     result.context.kernels = select_kernels(max_isa);
-    for (int pass = 0; pass < kPasses; ++pass) {
-        status =
-            choose(result.context, static_cast<nconv_pass>(pass), forced, &result.passes[pass]);
+    bool used = forced == nullptr;
+    for (int i = 0; i < kPasses; ++i) {
+        const nconv_pass pass = static_cast<nconv_pass>(i);
+        const bool serves =
+            forced != nullptr && refusal(*forced, result.context.problem, pass) == nullptr;
+        used = used || serves;
+        status = choose(result.context, pass, serves ? forced : nullptr, &result.passes[i]);
         if (status != NCONV_STATUS_OK) return status;
     }
+    if (!used) return NCONV_STATUS_UNSUPPORTED_ALGORITHM;
     result.gradients = plan_gradients(result);
     if (!workspace_bytes(result.gradients.workspace, kMaxThreads).valid())
         return NCONV_STATUS_SIZE_OVERFLOW;

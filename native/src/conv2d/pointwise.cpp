@@ -34,7 +34,6 @@ const char* declines(const Problem& p, nconv_pass) {
 // both transpose them all.
 const char* yields(const Problem& p, nconv_pass pass) {
     constexpr int64_t kFewPixels = 196, kManyReduced = 256, kManyProduced = 512;
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     const bool forward = pass == NCONV_PASS_FORWARD;
     const bool many = (forward ? p.group_inputs : p.group_outputs) >= kManyReduced &&
                       (forward ? p.group_outputs : p.group_inputs) >= kManyProduced;
@@ -44,7 +43,6 @@ const char* yields(const Problem& p, nconv_pass pass) {
 }
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     WorkspaceSize size;
     if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(context.problem);
     return size;
@@ -287,9 +285,7 @@ void backward_input(const Context& context, const BackwardInputCall& call,
 
 }  // namespace
 
-const Algorithm kPointwise = {"pointwise",     declines,       yields,
-                              workspace,       packed_count,   pack,
-                              forward,         backward_input, gemm_backward_weights,
-                              gemm_weights_cut};
+const Algorithm kPointwise = {"pointwise", declines, yields,         workspace, packed_count,
+                              pack,        forward,  backward_input, nullptr};
 
 }  // namespace nconv

@@ -34,9 +34,8 @@ const char* declines(const Problem& p, nconv_pass) {
 }
 
 // 5 x 5 runs at 77 % of peak at once and at 65 in two passes, 7 x 7 at 74 and 108.
-const char* yields(const Problem& p, nconv_pass pass) {
+const char* yields(const Problem& p, nconv_pass) {
     constexpr int64_t kFewestTaps = 49;
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     return p.kernel_taps < kFewestTaps ? "fewer than 49 taps are faster at once" : nullptr;
 }
 
@@ -91,7 +90,6 @@ struct Shape {
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     WorkspaceSize size = kDepthwise.workspace(context, pass);
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return size;
     const CheckedSize strip =
         Shape(context, pass).pitch() * kSeparableRows * int64_t{sizeof(float)};
     size.per_thread = larger_of(size.per_thread, strip);
@@ -304,8 +302,8 @@ const Algorithm kSeparable = {"separable",
                               pack,
                               forward,
                               backward_input,
-                              depthwise_backward_weights,
-                              depthwise_weights_cut,
+                              nullptr,
+                              nullptr,
                               "weights of rank one in two passes, others as depthwise"};
 
 }  // namespace nconv

@@ -48,7 +48,6 @@ struct Cut {
 };
 
 const char* declines(const Problem& p, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return nullptr;
     const Gather g(p, pass);
     if (p.groups > 1) return "several groups";
     if (p.height.dilation > 1) return "rows of the kernel that lie apart";
@@ -66,7 +65,6 @@ const char* declines(const Problem& p, nconv_pass pass) {
 }
 
 const char* yields(const Problem& p, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return "it has no weight gradient of its own";
     const Gather g(p, pass);
     if (g.produced > kMostProduced) return "channels enough to produce";
     if (g.reduced < kReducedForEach * g.produced) return "few channels to sum over";
@@ -269,7 +267,6 @@ private:
 };
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return gemm_weights_workspace(context);
     const Gather g(context.problem, pass);
     WorkspaceSize size;
     size.per_thread = Slot(g, Cut(g)).bytes;
@@ -329,7 +326,6 @@ const Algorithm kSliding = {"sliding",
                             pack,
                             gather_forward<gather>,
                             gather_backward_input<gather>,
-                            gemm_backward_weights,
-                            gemm_weights_cut};
+                            nullptr};
 
 }  // namespace nconv

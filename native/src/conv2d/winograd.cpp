@@ -368,7 +368,6 @@ const char* yields(const Problem& p, nconv_pass pass) {
 
 template <int kVariant>
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
-    if (!winograd_serves(context.problem, pass, kVariant)) return kGemm.workspace(context, pass);
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return winograd_gradient_workspace(context);
     const Winograd w(context, pass, kVariant);
     WorkspaceSize size;
@@ -379,7 +378,6 @@ WorkspaceSize workspace(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 CheckedSize packed_count(const Context& context, nconv_pass pass) {
-    if (!winograd_serves(context.problem, pass, kVariant)) return kGemm.packed_count(context, pass);
     const Winograd w(context, pass, kVariant);
     return CheckedSize(w.panels) * w.g.reduced * round_up(w.g.produced, w.k.lanes) *
            w.g.problem.groups;
@@ -387,8 +385,6 @@ CheckedSize packed_count(const Context& context, nconv_pass pass) {
 
 template <int kVariant>
 void pack(const Context& context, nconv_pass pass, const float* weights, float* packed) {
-    if (!winograd_serves(context.problem, pass, kVariant))
-        return kGemm.pack(context, pass, weights, packed);
     winograd_pack(Winograd(context, pass, kVariant), weights, packed);
 }
 
@@ -404,29 +400,11 @@ void forward(const Context& context, const ForwardCall& call, const Workspace& w
 template <int kVariant>
 void backward_input(const Context& context, const BackwardInputCall& call,
                     const Workspace& workspace, const Execution& execution) {
-    if (!winograd_serves(context.problem, NCONV_PASS_BACKWARD_INPUT, kVariant)) {
-        kGemm.backward_input(context, call, workspace, execution);
-        return;
-    }
     const Winograd w(context, NCONV_PASS_BACKWARD_INPUT, kVariant);
     for_each_derived(context, call, workspace, execution,
                      [&](const GatherCall& part, int64_t images) {
                          run(w, part, images, workspace, execution);
                      });
-}
-
-template <int kVariant>
-void backward_weights(const Context& context, const BackwardWeightsCall& call,
-                      const Workspace& workspace, const Execution& execution) {
-    const bool served = winograd_serves(context.problem, NCONV_PASS_BACKWARD_WEIGHTS, kVariant);
-    (served ? winograd_backward_weights : gemm_backward_weights)(context, call, workspace,
-                                                                 execution);
-}
-
-template <int kVariant>
-WeightsCut weights_cut(const Context& context) {
-    const bool served = winograd_serves(context.problem, NCONV_PASS_BACKWARD_WEIGHTS, kVariant);
-    return (served ? winograd_gradient_cut : gemm_weights_cut)(context);
 }
 
 template <int kVariant>
@@ -439,8 +417,8 @@ constexpr Algorithm algorithm(const char* name) {
             pack<kVariant>,
             forward<kVariant>,
             backward_input<kVariant>,
-            backward_weights<kVariant>,
-            weights_cut<kVariant>};
+            winograd_backward_weights,
+            winograd_gradient_cut};
 }
 
 }  // namespace

@@ -130,8 +130,6 @@ double winograd_weights_bytes(const WinogradVariant&, int64_t reduced, int64_t p
 double winograd_weights_cost(const WinogradVariant&, int64_t reduced, int64_t all_produced,
                              int64_t produced);
 
-// Whether the pass is by tiles; if not, it is that of gemm.
-bool winograd_serves(const Problem&, nconv_pass, int variant);
 const char* winograd_declines(const Problem&, nconv_pass, int variant);
 const char* winograd_yields(const Problem&, nconv_pass, int variant);
 

@@ -105,12 +105,6 @@ double winograd_weights_cost(const WinogradVariant& w, int64_t reduced, int64_t 
     return winograd_weights_bytes(w, reduced, produced) / rate;
 }
 
-bool winograd_serves(const Problem& p, nconv_pass pass, int variant) {
-    if (pass == NCONV_PASS_FORWARD) return true;
-    if (pass == NCONV_PASS_BACKWARD_INPUT) return kWinograd[variant].stride == 1;
-    return variant == kWinogradGradient && p.height.dilation == 1 && p.width.dilation == 1;
-}
-
 double winograd_gradient_cost(const Problem& p, int64_t tiles, int64_t chunks, int64_t inputs,
                               int64_t outputs) {
     const WinogradVariant& w = kWinograd[kWinogradGradient];
@@ -139,8 +133,13 @@ const char* winograd_gradient_yields(const Problem& p) {
     return cost < direct ? nullptr : "direct summation is faster";
 }
 
-const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
+const char* winograd_declines(const Problem& p, nconv_pass pass, int variant) {
     const int stride = kWinograd[variant].stride;
+    if (pass == NCONV_PASS_BACKWARD_INPUT && stride != 1) return "forward only";
+    if (pass == NCONV_PASS_BACKWARD_WEIGHTS) {
+        if (variant != kWinogradGradient) return "weight gradients take tiles of 4";
+        if (p.height.dilation > 1 || p.width.dilation > 1) return "a dilation above 1";
+    }
     const auto fits = [&](const Axis& a) {
         return a.kernel == kKernel && a.stride == stride && (stride == 1 || a.dilation == 1);
     };
@@ -156,7 +155,6 @@ const char* winograd_declines(const Problem& p, nconv_pass, int variant) {
 
 // Of two that cost the same the one with smaller tiles is more exact.
 const char* winograd_yields(const Problem& p, nconv_pass pass, int variant) {
-    if (!winograd_serves(p, pass, variant)) return "it has no such gradient of its own";
     if (pass == NCONV_PASS_BACKWARD_WEIGHTS) return winograd_gradient_yields(p);
     const double cost = pass_cost(p, pass, variant);
     const double gain = kWinograd[variant].stride == 1 ? 1 : kStridedGain;

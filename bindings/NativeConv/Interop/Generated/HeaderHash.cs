@@ -8,5 +8,5 @@ namespace NativeConv.Interop;
 internal static class HeaderHash
 {
     /// <summary>SHA-256 of the header with line feeds as line ends, in lower-case hexadecimal.</summary>
-    public const string Sha256 = "5c0e8980635db12184526b43fcbb8e6ce9f124ac90b9da77b8861f87505c5235";
+    public const string Sha256 = "3dc7bb5035554239454f7283a83eb673f97e1fe9b40b581f146b00bac37d7cd3";
 }
