@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/limits.h"
+
 namespace nconv {
 
 // rows x columns results of a depthwise gather, channels in lanes. Result (i, j) sums, for its rows r of

@@ -132,8 +132,7 @@ struct DepthwiseWalk {
         for (int c = 0; c < kInputs; ++c) {
             // A pointer for three columns: gcc 12 keeps an offset for each, most of them in memory.
             if (c % 3 == 0 && c > 0) {
-                row += 3 * column;
-                asm volatile("" : "+r"(row));
+                row = opaque(row + 3 * column);
             }
             in[c] = columns.load(c, row + c % 3 * column);
             V::pin(in[c]);

@@ -5,15 +5,6 @@
 
 namespace nconv {
 
-// The address after this one, taken in turn: gcc 12 works out all addresses of a tile ahead of its loop, and
-// keeps them on the stack.
-template <class Float>
-Float* next_address(Float* p, ptrdiff_t step) {
-    p += step;
-    asm("" : "+r"(p));
-    return p;
-}
-
 template <class V, int kTaps>
 void depthwise_weights_channels_taps(const DepthwiseWeightsArgs& t, int first) {
     using Reg = typename V::Reg;
@@ -77,7 +68,7 @@ struct DepthwiseWeightsSums {
         const bool left = run.left, right = run.right;
         Reg g[kVectors][kPixels];
 #pragma GCC unroll 4
-        for (int i = 0; i < kPixels; ++i, grad = next_address(grad, pitch)) {
+        for (int i = 0; i < kPixels; ++i, grad = opaque(grad + pitch)) {
 #pragma GCC unroll 2
             for (int v = 0; v < kVectors; ++v) {
                 g[v][i] = V::load(grad + v * V::kLanes);
@@ -88,13 +79,13 @@ struct DepthwiseWeightsSums {
         }
         const float* ahead = x + t.ahead;
 #pragma GCC unroll 8
-        for (int i = 0; i < kPixels * kStep; ++i, ahead = next_address(ahead, pitch)) {
+        for (int i = 0; i < kPixels * kStep; ++i, ahead = opaque(ahead + pitch)) {
 #pragma GCC unroll 2
             for (int v = 0; v < kVectors; ++v) __builtin_prefetch(ahead + v * V::kLanes);
         }
         const float* row = left ? x + kMiddle * pitch : x;
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r, row = next_address(row, source_row)) {
+        for (int r = 0; r < kRows; ++r, row = opaque(row + source_row)) {
             if ((inside >> r & 1) == 0) continue;
             const float* at = row;
 #pragma GCC unroll 16
@@ -111,7 +102,7 @@ struct DepthwiseWeightsSums {
                         if (s >= 0 && s < kTaps) acc[v][r][s] = V::fma(g[v][i], in, acc[v][r][s]);
                     }
                 }
-                at = next_address(at, pitch);
+                at = opaque(at + pitch);
             }
         }
     }
@@ -130,11 +121,11 @@ struct DepthwiseWeightsSums {
             bias[v] = V::add(bias[v], g[v]);
         }
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r, x = next_address(x, source_row)) {
+        for (int r = 0; r < kRows; ++r, x = opaque(x + source_row)) {
             if ((inside >> r & 1) == 0) continue;
             const float* at = x;
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s, at = next_address(at, pitch)) {
+            for (int s = 0; s < kTaps; ++s, at = opaque(at + pitch)) {
                 if ((taps >> s & 1) == 0) continue;
 #pragma GCC unroll 2
                 for (int v = 0; v < kVectors; ++v)
@@ -163,7 +154,7 @@ void depthwise_weights_row_tile(const DepthwiseWeightsRowArgs& args, int first, 
 #pragma GCC unroll 8
             for (int s = 0; s < kTaps; ++s) {
                 all.acc[v][r][s] = r < rows && !t.fresh ? V::load(from) : V::zero();
-                from = next_address(from, t.sums_tap);
+                from = opaque(from + t.sums_tap);
             }
         }
         all.bias[v] = bias != nullptr && !t.fresh ? V::load(bias + v * V::kLanes) : V::zero();
@@ -208,7 +199,7 @@ void depthwise_weights_row_tile(const DepthwiseWeightsRowArgs& args, int first, 
 #pragma GCC unroll 8
             for (int s = 0; s < kTaps; ++s) {
                 V::store(to, all.acc[v][r][s]);
-                to = next_address(to, t.sums_tap);
+                to = opaque(to + t.sums_tap);
             }
         }
         if (bias != nullptr) V::store(bias + v * V::kLanes, all.bias[v]);

@@ -65,11 +65,10 @@ struct DepthwiseWeightsWalk {
     __attribute__((always_inline)) void load(const DepthwiseWeightsPixelsArgs& t) {
         const float* row = t.sums;
 #pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k, row = next_address(row, t.sums_row)) {
+        for (int k = 0; k < kRows; ++k, row = opaque(row + t.sums_row)) {
             const float* at = row;
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period))
-                acc[k][s] = V::load(at);
+            for (int s = 0; s < kTaps; ++s, at = opaque(at + t.period)) acc[k][s] = V::load(at);
         }
         bias = V::load(t.bias);
     }
@@ -77,11 +76,10 @@ struct DepthwiseWeightsWalk {
     __attribute__((always_inline)) void store(const DepthwiseWeightsPixelsArgs& t) {
         float* row = t.sums;
 #pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k, row = next_address(row, t.sums_row)) {
+        for (int k = 0; k < kRows; ++k, row = opaque(row + t.sums_row)) {
             float* at = row;
 #pragma GCC unroll 8
-            for (int s = 0; s < kTaps; ++s, at = next_address(at, t.period))
-                V::store(at, acc[k][s]);
+            for (int s = 0; s < kTaps; ++s, at = opaque(at + t.period)) V::store(at, acc[k][s]);
         }
         if (t.bias_rows > 0) V::store(t.bias, bias);
     }
@@ -96,7 +94,7 @@ struct DepthwiseWeightsWalk {
         const float* before = g;
 #pragma GCC unroll 8
         for (int k = 1; k < kRows; ++k) {
-            before = next_address(before, -grad_step);
+            before = opaque(before - grad_step);
             grad[k - 1] = load_elements<V, kMasked>(column.all, before);
         }
 #pragma GCC unroll 1
@@ -124,7 +122,7 @@ struct DepthwiseWeightsWalk {
                                                      unsigned inside, const float* x,
                                                      const float* g) {
 #pragma GCC unroll 8
-        for (int k = 0; k < kRows; ++k, g = next_address(g, -grad_step)) {
+        for (int k = 0; k < kRows; ++k, g = opaque(g - grad_step)) {
             if ((inside >> k & 1) == 0) continue;
             const Reg grad = V::load_where(column.all, g);
             if (k == 0) bias = V::add(bias, grad);

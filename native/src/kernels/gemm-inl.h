@@ -46,20 +46,12 @@ template <class V>
     }
 }
 
-// A step that the compiler must not fold into twelve distances, which it would keep on the stack.
-template <class V, class Float>
-Float* next_row(Float* row, ptrdiff_t step) {
-    row += step;
-    asm("" : "+r"(row));
-    return row;
-}
-
 template <class V, int kRows, int kVectors>
 [[gnu::always_inline]] inline void load_tile(Accumulators<V, kRows, kVectors>& acc,
                                              const TileColumns<V, kVectors>& columns,
                                              const float* row, ptrdiff_t step) {
 #pragma GCC unroll 12
-    for (int i = 0; i < kRows; ++i, row = next_row<V>(row, step)) {
+    for (int i = 0; i < kRows; ++i, row = opaque(row + step)) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) acc.at[i][v] = columns.load(row, v);
     }
@@ -70,7 +62,7 @@ template <class V, int kRows, int kVectors>
                                               const TileColumns<V, kVectors>& columns, float* row,
                                               ptrdiff_t step) {
 #pragma GCC unroll 12
-    for (int i = 0; i < kRows; ++i, row = next_row<V>(row, step)) {
+    for (int i = 0; i < kRows; ++i, row = opaque(row + step)) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) columns.store(row, v, acc.at[i][v]);
     }
@@ -273,7 +265,7 @@ void packed_tile(const PackedTileArgs& t) {
         if (t.mode == TileMode::kAdd) {
             const float* row = out;
 #pragma GCC unroll 12
-            for (int i = 0; i < kRows; ++i, row = next_row<V>(row, out_row)) {
+            for (int i = 0; i < kRows; ++i, row = opaque(row + out_row)) {
 #pragma GCC unroll 4
                 for (int v = 0; v < kVectors; ++v)
                     acc.at[i][v] = V::add(columns.load(row, v), acc.at[i][v]);

@@ -108,7 +108,7 @@ void halves_run(const RowsRunArgs& t) {
          --tiles, start += kRows * source_step, out += kRows * out_step) {
         const auto rows = [row = out, out_step]() mutable {
             float* const at = row;
-            row = next_row<V>(row, out_step);
+            row = opaque(row + out_step);
             return at;
         };
         HalvesTile<V, kRows, kVectors> tile(t.columns);

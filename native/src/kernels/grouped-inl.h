@@ -31,12 +31,6 @@ struct GroupedTileArgs {
     float* out;
 };
 
-// gcc 12 takes loads of pixels out of the loop over channels, into memory.
-inline const float* read_again(const float* p) {
-    asm volatile("" : "+r"(p));
-    return p;
-}
-
 // Any kernel, one result.
 template <class V>
 [[gnu::noinline]] void grouped_single(const GroupedArgs& t, const float* source, int i,
@@ -126,11 +120,11 @@ struct GroupedSums {
                     V::pin(w[i][s]);
                 }
             }
-            const float *first = read_again(source.first), *last = read_again(source.last);
+            const float *first = opaque(source.first), *last = opaque(source.last);
             const float* row = source.row;
 #pragma GCC unroll 17
             for (int p = 0; p < kPixels; ++p) {
-                if (p % 4 == 0) row = read_again(p == 0 ? row : row + 4 * column);
+                if (p % 4 == 0) row = opaque(p == 0 ? row : row + 4 * column);
                 const typename V::Reg x =
                     V::broadcast_in_groups(p == 0             ? first
                                            : p == kPixels - 1 ? last

@@ -6,6 +6,8 @@
 
 #include "kernels/limits.h"
 
+#include "kernels/limits.h"
+
 namespace nconv {
 
 // rows x columns results of small groups with as many channels out as in, channels in lanes. Result (i, j)

@@ -60,7 +60,7 @@ struct PlanesTile {
 
     // The next row; one pointer and no table of offsets, which would not fit the registers.
     static const float* next(const float* row, int i, ptrdiff_t distance) {
-        return read_again(i == 0 ? row : row + distance);
+        return opaque(i == 0 ? row : row + distance);
     }
 
     [[gnu::always_inline]] void add(const Reg (&x)[kRows][kColumns], int phase,

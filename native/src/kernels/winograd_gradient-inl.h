@@ -74,7 +74,7 @@ struct WinogradGradientVector {
             const float* p = source;
 #pragma GCC unroll 4
             for (int x = 0; x < kOutput; ++x, p += pixel_pitch) {
-                p = fresh(p);
+                p = opaque(p);
                 T::template points_pair<kPair>(Column{p, row_pitch}, &plus[x], &minus[x]);
             }
             store_row(1 + 2 * kPair, plus);
@@ -97,7 +97,7 @@ struct WinogradGradientVector {
         float* to = out + i * kTile * out_point;
         T::points(
             Row{values}, [&](int, Reg value) __attribute__((always_inline)) {
-                to = fresh(to);
+                to = opaque(to);
                 V::store(to, value);
                 to += out_point;
             });
