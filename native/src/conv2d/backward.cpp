@@ -1,11 +1,12 @@
 #include "conv2d/backward.h"
 
 #include "conv2d/derivative.h"
+#include "conv2d/weight_chunks.h"
 
 namespace nconv {
 namespace {
 
-constexpr int kMostRuns = 8;
+constexpr int64_t kMostRuns = kMostPartials;  // each begins with a partial sum
 // Of the product at a time, a thread: more than backward_input alone keeps, as every step is two passes.
 constexpr int64_t kStepFloats = 256 * 1024;
 

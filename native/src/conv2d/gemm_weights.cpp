@@ -277,10 +277,8 @@ private:
     void add_partials(int64_t o, float* memory) const {
         const int64_t filter = p_.kernel_taps * p_.group_inputs;
         float* sums = workspace_.shared_floats() + layout_.sums + o * filter;
-        for (int64_t i = 1; i < chunks_.partials; ++i) {
-            const float* next = sums + i * p_.weights_count;
-            for (int64_t j = 0; j < filter; ++j) sums[j] += next[j];
-        }
+        for (int64_t i = 1; i < chunks_.partials; ++i)
+            k_.add_rows(sums + i * p_.weights_count, 0, 1, filter, sums);
         float* out = call_.grad_weights + o * filter;
         if (needs_staging(p_)) {
             float* ordered = call_.accumulate ? memory : out;

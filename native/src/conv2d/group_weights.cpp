@@ -58,6 +58,7 @@ public:
         });
         if (!call_.finishes()) return;
         parallel_for(execution, layout_.blocks, [&](int64_t block, int) { finish(block); });
+        add_partial_bias(p_, call_, workspace_.shared_floats() + layout_.bias, chunks_.partials);
     }
 
 private:
@@ -195,10 +196,8 @@ private:
     // The partial sums of a block in order, and from [tap][output][lane] to the order of the weights.
     void finish(int64_t block) const {
         float* total = sums(0, block);
-        for (int64_t i = 1; i < chunks_.partials; ++i) {
-            const float* next = sums(i, block);
-            for (int64_t j = 0; j < layout_.block_sums; ++j) total[j] += next[j];
-        }
+        for (int64_t i = 1; i < chunks_.partials; ++i)
+            k_.add_rows(sums(i, block), 0, 1, layout_.block_sums, total);
         const int64_t size = p_.group_inputs;
         const int64_t tap_step = p_.channels_last() ? size : 1;
         const int64_t input_step = p_.channels_last() ? 1 : p_.kernel_taps;
@@ -211,13 +210,6 @@ private:
                     *out = call_.accumulate ? *out + total[c] : total[c];
                 }
             }
-        }
-        if (call_.grad_bias == nullptr) return;
-        for (int64_t c = 0; c < channels(block); ++c) {
-            float sum = bias(0, block)[c];
-            for (int64_t i = 1; i < chunks_.partials; ++i) sum += bias(i, block)[c];
-            float* out = call_.grad_bias + block * kLanes + c;
-            *out = call_.accumulate ? *out + sum : sum;
         }
     }
 
