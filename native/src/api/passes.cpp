@@ -32,40 +32,33 @@ nconv_status read_execution(int64_t nanoseconds, const nconv_execution* executio
     return NCONV_STATUS_OK;
 }
 
-// What no image adds to: 0, unless gradients accumulate.
-template <class Args>
-nconv_status clear_gradients(const Problem& p, const Args& a) {
-    if (a.accumulate == 1) return NCONV_STATUS_OK;
-    if (a.grad_weights != nullptr)
-        for (int64_t i = 0; i < p.weights_count; ++i) a.grad_weights[i] = 0.0f;
-    if (a.grad_bias != nullptr)
-        for (int64_t i = 0; i < p.bias_count; ++i) a.grad_bias[i] = 0.0f;
-    return NCONV_STATUS_OK;
-}
+// Which gradients a call is for.
+struct Wanted {
+    bool input, weights, bias;
+};
 
-// The buffers of the one call: each must be good or, where that is allowed, not be there.
-nconv_status check_gradients(const Plan& plan, const nconv_backward_args& a) {
+// The buffers of a backward pass: each must be good or, where that is allowed, not be there.
+nconv_status check_gradients(const Plan& plan, const nconv_backward_args& a, const Wanted& wanted) {
     const Problem& p = plan.context.problem;
-    const bool input = a.grad_input != nullptr || a.grad_input_count != 0;
-    const bool weights = a.grad_weights != nullptr || a.grad_weights_count != 0;
-    const bool bias = a.grad_bias != nullptr || a.grad_bias_count != 0;
     const int64_t packed = plan.passes[NCONV_PASS_BACKWARD_INPUT].packed_bytes;
-    if (!holds(a.input, a.input_count, weights ? p.input_count : 0))
+    if (!holds(a.input, a.input_count, wanted.weights ? p.input_count : 0))
         return NCONV_STATUS_INVALID_INPUT;
     if (!holds(a.grad_output, a.grad_output_count, p.output_count))
         return NCONV_STATUS_INVALID_GRAD_OUTPUT;
     if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count))
         return NCONV_STATUS_INVALID_OUTPUT;
-    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, input ? packed : 0))
+    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, wanted.input ? packed : 0))
         return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
-    if (input && !holds(a.grad_input, a.grad_input_count, p.input_count))
+    if (wanted.input && !holds(a.grad_input, a.grad_input_count, p.input_count))
         return NCONV_STATUS_INVALID_GRAD_INPUT;
-    if (weights && !holds_exactly(a.grad_weights, a.grad_weights_count, p.weights_count))
+    if (wanted.weights && !holds_exactly(a.grad_weights, a.grad_weights_count, p.weights_count))
         return NCONV_STATUS_INVALID_GRAD_WEIGHTS;
-    if (bias && (!weights || !holds_exactly(a.grad_bias, a.grad_bias_count, p.bias_count)))
+    if (wanted.bias &&
+        (!wanted.weights || !holds_exactly(a.grad_bias, a.grad_bias_count, p.bias_count)))
         return NCONV_STATUS_INVALID_GRAD_BIAS;
-    const int64_t bytes = workspace_bytes(gradients_workspace(plan, input, weights), 1).value();
-    if (!holds_bytes(a.workspace, a.workspace_bytes, bytes)) return NCONV_STATUS_INVALID_WORKSPACE;
+    const WorkspaceSize& workspace = gradients_workspace(plan, wanted.input, wanted.weights);
+    if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(workspace, 1).value()))
+        return NCONV_STATUS_INVALID_WORKSPACE;
     const Buffer buffers[] = {{a.input, a.input_count * kElement, false},
                               {a.grad_output, a.grad_output_count * kElement, false},
                               {a.output, a.output_count * kElement, false},
@@ -75,6 +68,50 @@ nconv_status check_gradients(const Plan& plan, const nconv_backward_args& a) {
                               {a.grad_bias, a.grad_bias_count * kElement, true},
                               {a.workspace, a.workspace_bytes, true}};
     return overlapping(buffers) ? NCONV_STATUS_BUFFER_OVERLAP : NCONV_STATUS_OK;
+}
+
+// What no image adds to: 0, unless gradients accumulate.
+void clear_gradients(const Problem& p, const nconv_backward_args& a) {
+    if (a.accumulate == 1) return;
+    if (a.grad_weights != nullptr)
+        for (int64_t i = 0; i < p.weights_count; ++i) a.grad_weights[i] = 0.0f;
+    if (a.grad_bias != nullptr)
+        for (int64_t i = 0; i < p.bias_count; ++i) a.grad_bias[i] = 0.0f;
+}
+
+nconv_status backward(const Plan& plan, const nconv_backward_args& a, const Wanted& wanted) {
+    if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
+    Execution execution;
+    const int passes = wanted.input + wanted.weights;
+    nconv_status status = read_execution(passes * plan.nanoseconds, a.execution, &execution);
+    if (status != NCONV_STATUS_OK) return status;
+    status = check_gradients(plan, a, wanted);
+    if (status != NCONV_STATUS_OK) return status;
+    const Problem& p = plan.context.problem;
+    if (p.batch == 0) {
+        clear_gradients(p, a);
+        return NCONV_STATUS_OK;
+    }
+    run_gradients(plan,
+                  {a.input, a.grad_output, p.linear() ? nullptr : a.output,
+                   static_cast<const float*>(a.packed_weights), a.grad_input, a.grad_weights,
+                   p.has_bias ? a.grad_bias : nullptr, a.accumulate == 1},
+                  {a.workspace, a.workspace_bytes}, execution);
+    return NCONV_STATUS_OK;
+}
+
+// What the arguments of all backward passes have.
+template <class Args>
+nconv_backward_args common_args(const Args& a) {
+    nconv_backward_args all = {};
+    all.grad_output = a.grad_output;
+    all.grad_output_count = a.grad_output_count;
+    all.output = a.output;
+    all.output_count = a.output_count;
+    all.workspace = a.workspace;
+    all.workspace_bytes = a.workspace_bytes;
+    all.execution = a.execution;
+    return all;
 }
 
 }  // namespace
@@ -131,105 +168,36 @@ nconv_status nconv_backward_input(const nconv_plan* plan, const nconv_backward_i
     if (args == nullptr || args->struct_size != sizeof *args || args->reserved != 0) {
         return NCONV_STATUS_INVALID_ARGUMENTS;
     }
-    const nconv_backward_input_args& a = *args;
-    Execution execution;
-    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    const Context& context = plan->plan.context;
-    const Problem& p = context.problem;
-    const PassPlan& pass = plan->plan.passes[NCONV_PASS_BACKWARD_INPUT];
-    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
-        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
-    }
-    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
-        return NCONV_STATUS_INVALID_OUTPUT;
-    }
-    if (!holds_packed(a.packed_weights, a.packed_weights_bytes, pass.packed_bytes)) {
-        return NCONV_STATUS_INVALID_PACKED_WEIGHTS;
-    }
-    if (!holds(a.grad_input, a.grad_input_count, p.input_count))
-        return NCONV_STATUS_INVALID_GRAD_INPUT;
-    if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass.workspace, 1).value())) {
-        return NCONV_STATUS_INVALID_WORKSPACE;
-    }
-    const Buffer buffers[] = {{a.grad_output, a.grad_output_count * kElement, false},
-                              {a.output, a.output_count * kElement, false},
-                              {a.packed_weights, a.packed_weights_bytes, false},
-                              {a.grad_input, a.grad_input_count * kElement, true},
-                              {a.workspace, a.workspace_bytes, true}};
-    if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
-    if (p.batch == 0) return NCONV_STATUS_OK;
-    GradientsCall call = {};
-    call.grad_output = a.grad_output;
-    call.output = p.linear() ? nullptr : a.output;
-    call.packed = static_cast<const float*>(a.packed_weights);
-    call.grad_input = a.grad_input;
-    run_gradients(plan->plan, call, {a.workspace, a.workspace_bytes}, execution);
-    return NCONV_STATUS_OK;
+    nconv_backward_args all = common_args(*args);
+    all.packed_weights = args->packed_weights;
+    all.packed_weights_bytes = args->packed_weights_bytes;
+    all.grad_input = args->grad_input;
+    all.grad_input_count = args->grad_input_count;
+    return backward(plan->plan, all, {true, false, false});
 }
 
 nconv_status nconv_backward_weights(const nconv_plan* plan,
                                     const nconv_backward_weights_args* args) {
     if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
     if (args == nullptr || args->struct_size != sizeof *args) return NCONV_STATUS_INVALID_ARGUMENTS;
-    const nconv_backward_weights_args& a = *args;
-    if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
-    Execution execution;
-    const nconv_status status = read_execution(plan->plan.nanoseconds, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    const Context& context = plan->plan.context;
-    const Problem& p = context.problem;
-    const PassPlan& pass = plan->plan.passes[NCONV_PASS_BACKWARD_WEIGHTS];
-    if (!holds(a.input, a.input_count, p.input_count)) return NCONV_STATUS_INVALID_INPUT;
-    if (!holds(a.grad_output, a.grad_output_count, p.output_count)) {
-        return NCONV_STATUS_INVALID_GRAD_OUTPUT;
-    }
-    if (!holds(a.output, a.output_count, p.linear() ? 0 : p.output_count)) {
-        return NCONV_STATUS_INVALID_OUTPUT;
-    }
-    if (!holds_exactly(a.grad_weights, a.grad_weights_count, p.weights_count)) {
-        return NCONV_STATUS_INVALID_GRAD_WEIGHTS;
-    }
-    if (!holds_exactly(a.grad_bias, a.grad_bias_count, p.bias_count)) {
-        return NCONV_STATUS_INVALID_GRAD_BIAS;
-    }
-    if (!holds_bytes(a.workspace, a.workspace_bytes, workspace_bytes(pass.workspace, 1).value())) {
-        return NCONV_STATUS_INVALID_WORKSPACE;
-    }
-    const Buffer buffers[] = {{a.input, a.input_count * kElement, false},
-                              {a.grad_output, a.grad_output_count * kElement, false},
-                              {a.output, a.output_count * kElement, false},
-                              {a.grad_weights, a.grad_weights_count * kElement, true},
-                              {a.grad_bias, a.grad_bias_count * kElement, true},
-                              {a.workspace, a.workspace_bytes, true}};
-    if (overlapping(buffers)) return NCONV_STATUS_BUFFER_OVERLAP;
-    if (p.batch == 0) return clear_gradients(p, a);
-    run_gradients(plan->plan,
-                  {a.input, a.grad_output, p.linear() ? nullptr : a.output, nullptr, nullptr,
-                   a.grad_weights, p.has_bias ? a.grad_bias : nullptr, a.accumulate == 1},
-                  {a.workspace, a.workspace_bytes}, execution);
-    return NCONV_STATUS_OK;
+    nconv_backward_args all = common_args(*args);
+    all.accumulate = args->accumulate;
+    all.input = args->input;
+    all.input_count = args->input_count;
+    all.grad_weights = args->grad_weights;
+    all.grad_weights_count = args->grad_weights_count;
+    all.grad_bias = args->grad_bias;
+    all.grad_bias_count = args->grad_bias_count;
+    return backward(plan->plan, all, {false, true, true});
 }
 
 nconv_status nconv_backward(const nconv_plan* plan, const nconv_backward_args* args) {
     if (plan == nullptr) return NCONV_STATUS_INVALID_PLAN;
     if (args == nullptr || args->struct_size != sizeof *args) return NCONV_STATUS_INVALID_ARGUMENTS;
-    const nconv_backward_args& a = *args;
-    if (a.accumulate != 0 && a.accumulate != 1) return NCONV_STATUS_INVALID_ACCUMULATE;
-    Execution execution;
-    const int passes = (a.grad_input != nullptr) + (a.grad_weights != nullptr);
-    nconv_status status = read_execution(passes * plan->plan.nanoseconds, a.execution, &execution);
-    if (status != NCONV_STATUS_OK) return status;
-    status = check_gradients(plan->plan, a);
-    if (status != NCONV_STATUS_OK) return status;
-    const Problem& p = plan->plan.context.problem;
-    if (p.batch == 0) return clear_gradients(p, a);
-    run_gradients(plan->plan,
-                  {a.input, a.grad_output, p.linear() ? nullptr : a.output,
-                   static_cast<const float*>(a.packed_weights), a.grad_input, a.grad_weights,
-                   p.has_bias ? a.grad_bias : nullptr, a.accumulate == 1},
-                  {a.workspace, a.workspace_bytes}, execution);
-    return NCONV_STATUS_OK;
+    return backward(plan->plan, *args,
+                    {args->grad_input != nullptr || args->grad_input_count != 0,
+                     args->grad_weights != nullptr || args->grad_weights_count != 0,
+                     args->grad_bias != nullptr || args->grad_bias_count != 0});
 }
 
 nconv_status nconv_backward_residual(const nconv_plan* plan,

@@ -353,11 +353,10 @@ void gather(const Context& context, const Gather& g, const GatherCall& call, int
 
 WorkspaceSize workspace(const Context& context, nconv_pass pass) {
     const Gather g(context.problem, pass);
-    const int64_t tile_rows = kTileRows;
     WorkspaceSize size;
     if (!context.problem.channels_last() && !fits_planes(context, g)) {
-        const Bands bands(Lines(g.y), g, tile_rows);
-        size.per_thread = Strips::floats(g, bands.rows, tile_rows) * int64_t{sizeof(float)};
+        const Bands bands(Lines(g.y), g, kTileRows);
+        size.per_thread = Strips::floats(g, bands.rows, kTileRows) * int64_t{sizeof(float)};
     }
     if (pass == NCONV_PASS_BACKWARD_INPUT) size.shared = derived_bytes(context.problem);
     return size;
