@@ -13,15 +13,15 @@
 #include "conv2d/derivative.h"
 #include "conv2d/gemm.h"
 #include "conv2d/planes.h"
+#include "conv2d/winograd_ahead.h"
 #include "conv2d/winograd_gradient.h"
 
 namespace nconv {
 namespace {
 
-// Floats of an image that does not stay in L2: its parts are asked for ahead, the next block's while this
-// one's products run, in NCHW also the next row's while one is transposed. 64 channels of 224 x 224 gain 13 %
-// of NHWC's and 20 % of NCHW's time; smaller images lose 5 % by it. Asking for the result's lines lost 5 to
-// 10 % at every size, copying NCHW's runs into a buffer before they are transposed 10 %.
+// Floats of an image that does not stay in L2: its parts are asked for ahead, in NCHW also the next row's while one
+// is transposed. 64 channels of 224 x 224 gain 20 % of NHWC's time by it; smaller images lose up to 5 %. Copying NCHW's
+// runs into a buffer before they are transposed lost 10 %.
 constexpr int64_t kFarImage = 1 << 20;
 
 // A task's memory.
@@ -71,7 +71,7 @@ public:
         for (int64_t b = task_.first_channels; b < task_.end_channels; ++b) {
             const int64_t e0 = b * w_.width, columns = min_of(w_.width, g_.produced - e0);
             const Sums sums = sums_of(b);
-            multiply(e0, columns, sums, far_ && b == task_.first_channels);
+            multiply(e0, columns, sums);
             transform_back(e0, columns, sums);
         }
     }
@@ -199,35 +199,41 @@ private:
         }
     }
 
-    // Asks for share `index` of `shares` of the next block's part of the source.
-    void prefetch_next(int64_t index, int64_t shares) const {
-        const TileBlock& b = task_.next;
-        const Runs rows = w_.y.source(b.y), columns = w_.x.source(b.x);
-        const int64_t height = w_.y.source_extent, width = w_.x.source_extent;
-        const int64_t x = max_of(0, columns.start);
-        const int64_t pixels = columns.joined() ? max_of(0, min_of(columns.end(), width) - x) : 0;
-        const bool planes = !g_.problem.channels_last();
-        const int64_t channels = g_.reduced, inner = planes ? rows.total() : pixels;
-        const int64_t runs = inner * (planes ? channels : rows.total());
-        const int64_t pixel = planes ? 1 : g_.source_channels();
-        const float* source = call_.source + b.first_image * g_.source_image +
-                              task_.group * channels * (planes ? height * width : 1) + x * pixel;
-        for (int64_t i = share_start(runs, shares, index); i < share_start(runs, shares, index + 1);
-             ++i) {
-            const int64_t y = rows.at(planes ? i % inner : i / inner);
-            if (y < 0 || y >= height) continue;
-            prefetch(source + y * width * pixel +
-                         (planes ? i / inner * height * width : i % inner * pixel),
-                     planes ? pixels : channels);
-        }
+    // What memory should have ready: nothing with more groups or with parts of the channels, whose tasks share it.
+    bool asks() const {
+        return far_ && g_.problem.groups == 1 && task_.first_channels == 0 &&
+               task_.end_channels == w_.channel_blocks;
+    }
+    WinogradPart source_of(const TileBlock& b) const {
+        return {call_.source + b.first_image * g_.source_image,
+                g_.source_image,
+                g_.problem.channels_last() ? g_.reduced : 1,
+                b.images,
+                w_.y.source(b.y),
+                w_.x.source(b.x),
+                w_.y.source_extent,
+                w_.x.source_extent};
+    }
+    WinogradPart results_of(const TileBlock& b) const {
+        return {call_.result + b.first_image * g_.result_image,
+                g_.result_image,
+                g_.problem.channels_last() ? g_.produced : 1,
+                b.images,
+                w_.y.result(b.y),
+                w_.x.result(b.x),
+                w_.y.result_extent,
+                w_.x.result_extent};
     }
 
-    void multiply(int64_t e0, int64_t columns, const Sums& sums, bool ahead) const {
+    void multiply(int64_t e0, int64_t columns, const Sums& sums) const {
         const int64_t stored = round_up(columns, k_.lanes), tiles = task_.block.tiles();
         const int vectors = static_cast<int>(stored / k_.lanes);
         const int64_t parts = ceil_div(tiles, k_.winograd->product_rows[vectors - 1]);
         const float* group =
             call_.packed + task_.group * w_.panels * g_.reduced * round_up(g_.produced, k_.lanes);
+        WinogradAhead ahead;
+        if (e0 == 0 && asks())
+            ahead = {w_, source_of(task_.next), results_of(task_.block), w_.points * parts};
         WinogradProductArgs args = {};
         args.a_row = w_.tile_pitch;
         const float* block = group + e0 * w_.panels * g_.reduced;
@@ -237,8 +243,10 @@ private:
         for (int64_t p = 0, i = 0; i < n; ++i) {
             for (int64_t j = 0; j < n; ++j, ++p) {
                 args.b = block + w_.panel(i, j) * g_.reduced * stored;
-                if (ahead) prefetch_next(p, w_.points);
+                args.ahead = reinterpret_cast<const char*>(args.b);
+                args.ahead_step = 0;
                 for_each_share(tiles, parts, [&](int64_t from, int64_t rows) {
+                    ahead.next(&args);
                     args.a = points_of(from) + p * slot_.point_pitch;
                     args.out = sums.at + p * sums.point + from * sums.tile;
                     k_.winograd->product[rows - 1][vectors - 1](args);

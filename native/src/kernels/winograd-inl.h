@@ -397,8 +397,10 @@ void winograd_product(const WinogradProductArgs& t) {
         for (int v = 0; v < kVectors; ++v) acc[i][v] = V::zero();
     }
     const float* panel = t.b;
+    const char* ahead = t.ahead;
 #pragma GCC unroll 1
-    for (int64_t k = 0; k < t.depth; ++k, panel += kVectors * V::kLanes) {
+    for (int64_t k = 0; k < t.depth; ++k, panel += kVectors * V::kLanes, ahead += t.ahead_step) {
+        __builtin_prefetch(ahead, 0, 2);
         Reg b[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {

@@ -75,6 +75,9 @@ struct WinogradProductArgs {
     int64_t depth;
     float* out;
     ptrdiff_t out_row;
+    // At each step of the sum a line is asked for, into L2: `ahead`, then so many bytes further.
+    const char* ahead;
+    ptrdiff_t ahead_step;
 };
 using WinogradProduct = void (*)(const WinogradProductArgs&);
 
