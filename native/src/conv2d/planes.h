@@ -37,6 +37,32 @@ void for_each_plane_run(const Rectangle& r, int64_t plane_width, const Body& bod
     }
 }
 
+// Pixels before the first that begins a cache line, in every plane at once, or 0: a vector of a plane is then in
+// one line. 64 channels of 224 x 224, whose planes share the sets of L1, gain 3 to 5 % in Winograd, as at
+// 112 x 112; load_strip gained nothing.
+inline int64_t before_line(const float* run, int64_t plane_size, int64_t pixels) {
+    constexpr int64_t kLine = 16;
+    if (plane_size % kLine != 0 || reinterpret_cast<uintptr_t>(run) % sizeof(float) != 0) return 0;
+    const auto at = static_cast<int64_t>(reinterpret_cast<uintptr_t>(run) / sizeof(float) % kLine);
+    return at == 0 ? 0 : min_of(pixels, kLine - at);
+}
+
+// strip[pixel * pitch + c] = planes[c * plane_size + pixel] for a run of pixels.
+inline void load_run(const KernelSet& kernels, const float* planes, int64_t plane_size,
+                     int64_t channels, int64_t pixels, float* strip, int64_t pitch) {
+    const int64_t lead = before_line(planes, plane_size, pixels);
+    if (lead != 0) kernels.transpose(planes, plane_size, strip, pitch, channels, lead);
+    kernels.transpose(planes + lead, plane_size, strip + lead * pitch, pitch, channels,
+                      pixels - lead);
+}
+inline void store_run(const KernelSet& kernels, const float* strip, int64_t pitch, float* planes,
+                      int64_t plane_size, int64_t channels, int64_t pixels) {
+    const int64_t lead = before_line(planes, plane_size, pixels);
+    if (lead != 0) kernels.transpose(strip, pitch, planes, plane_size, lead, channels);
+    kernels.transpose(strip + lead * pitch, pitch, planes + lead, plane_size, pixels - lead,
+                      channels);
+}
+
 // strip[pixel * pitch + c] = planes[c * plane_size + that pixel], pixels in rectangle order. The next
 // block's part of the planes is asked for ahead: hardware does not see sixteen short runs coming. A
 // strided 1 x 1 layer on two threads gained 10 points, 64 channels of 224 x 224 two; asking for the lines
@@ -74,8 +100,8 @@ inline void store_strip(const KernelSet& kernels, const float* strip, int64_t pi
     for (int64_t c = 0; c < channels; c += kPlaneBlock) {
         const int64_t count = min_of(kPlaneBlock, channels - c);
         for_each_plane_run(r, plane_width, [&](int64_t to, int64_t from, int64_t pixels) {
-            kernels.transpose(strip + from * pitch + c, pitch, planes + c * plane_size + to,
-                              plane_size, pixels, count);
+            store_run(kernels, strip + from * pitch + c, pitch, planes + c * plane_size + to,
+                      plane_size, count, pixels);
         });
     }
 }

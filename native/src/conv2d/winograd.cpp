@@ -194,8 +194,8 @@ private:
             if (first >= end) continue;
             for (int64_t k = 0; k < channels && ahead != 0; ++k)
                 prefetch(line + k * height * width + ahead + x + first, end - first);
-            k_.transpose(line + x + first, height * width, to + (i + first) * kPlaneBlock,
-                         kPlaneBlock, channels, end - first);
+            load_run(k_, line + x + first, height * width, channels, end - first,
+                     to + (i + first) * kPlaneBlock, kPlaneBlock);
         }
     }
 

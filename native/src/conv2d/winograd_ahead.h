@@ -41,7 +41,10 @@ public:
     // calls: of kernels, which have the lines in near-equal shares.
     WinogradAhead(const Winograd& w, const WinogradPart& source, const WinogradPart& results,
                   int64_t calls)
-        : planes_(!w.g.problem.channels_last()), steps_(w.g.reduced), parts_{source, results}, part_(0) {
+        : planes_(!w.g.problem.channels_last()),
+          steps_(w.g.reduced),
+          parts_{source, results},
+          part_(0) {
         int64_t lines = 0;
         for (const WinogradPart& part : parts_) lines += part.row_count() * part.row_lines();
         share_ = lines / calls;
