@@ -385,14 +385,18 @@ constexpr int winograd_product_rows(int vectors) {
     return rows < kMaxTileRows ? rows : kMaxTileRows;
 }
 
+// Row i of a tile: rows three apart share a pointer, so that all addresses stay in registers.
 template <class V, int kRows, int kVectors>
 void winograd_product(const WinogradProductArgs& t) {
     using Reg = typename V::Reg;
+    constexpr int kBases = (kRows + 2) / 3;
     Reg acc[kRows][kVectors];
-    const float* a[kRows];
+    const float* a[kBases];
+#pragma GCC unroll 12
+    for (int i = 0; i < kBases; ++i) a[i] = opaque(t.a + 3 * i * t.a_row);
+    const ptrdiff_t row = t.a_row;
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
-        a[i] = t.a + i * t.a_row;
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) acc[i][v] = V::zero();
     }
@@ -409,16 +413,20 @@ void winograd_product(const WinogradProductArgs& t) {
         }
 #pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) {
-            const Reg broadcast = V::broadcast(a[i] + k);
+            const Reg broadcast = V::broadcast(a[i / 3] + i % 3 * row);
 #pragma GCC unroll 4
             for (int v = 0; v < kVectors; ++v) acc[i][v] = V::fma(broadcast, b[v], acc[i][v]);
         }
+#pragma GCC unroll 12
+        for (int i = 0; i < kBases; ++i) a[i] = opaque(a[i] + 1);
     }
+    float* out = t.out;
+    const ptrdiff_t out_row = t.out_row;
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v)
-            V::store(t.out + i * t.out_row + v * V::kLanes, acc[i][v]);
+        for (int v = 0; v < kVectors; ++v) V::store(out + v * V::kLanes, acc[i][v]);
+        out = opaque(out + out_row);
     }
 }
 
