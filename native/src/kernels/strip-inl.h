@@ -18,6 +18,10 @@ struct StripShape {
         constexpr int kPixels32[] = {14, 12, 8, 6}, kPixels16[] = {12, 6};
         return V::kRegisters >= 32 ? kPixels32[vectors - 1] : kPixels16[vectors - 1];
     }
+    // With these most widths are whole tiles: 32 channels at 112 x 112 are 95 % of peak, 90 without.
+    static constexpr int more_pixels(int vectors) {
+        return V::kRegisters >= 32 && vectors == 2 ? 14 : pixels(vectors);
+    }
     static constexpr int kPixelRows = V::kLanes == 1 ? 4 : V::kRegisters >= 32 ? 8 : 6;
     static constexpr int pixel_vectors(int rows) {
         const int fit = (V::kRegisters - 1) / (rows + 1);
@@ -87,12 +91,19 @@ void strip_channels_tile(const StripChannelsArgs& t, int64_t pixel) {
     store_tile<V>(acc, t.out + pixel * t.out_step, t.out_step, t.columns);
 }
 
-// What is left after whole tiles is a whole or half tile again that starts earlier: pixels computed twice
-// get the same value twice.
+// As few tiles as there can be where the two sizes hold all pixels. What is left after whole tiles is a whole or half
+// tile again that starts earlier: pixels computed twice get the same value twice.
 template <class V, int kVectors>
 void strip_channels(const StripChannelsArgs& t) {
     constexpr int kMost = StripShape<V>::pixels(kVectors), kHalf = kMost / 2;
+    constexpr int kMore = StripShape<V>::more_pixels(kVectors);
     int64_t pixel = 0;
+    if constexpr (kMore > kMost) {
+        const int64_t tiles = (t.pixels + kMore - 1) / kMore, last = t.pixels - kMore;
+        const int64_t over = last < 0 ? 0 : t.pixels - tiles * kMost;
+        for (int64_t i = 0; i < over; i += kMore - kMost, pixel += kMore)
+            strip_channels_tile<V, kMore, kVectors>(t, pixel < last ? pixel : last);
+    }
     for (; pixel + kMost <= t.pixels; pixel += kMost)
         strip_channels_tile<V, kMost, kVectors>(t, pixel);
     if (t.pixels - pixel > kHalf && t.pixels >= kMost) {
