@@ -73,29 +73,6 @@ struct Zeros {
     static constexpr float kValues[kMaxTileVectors * V::kLanes + kMaxTileRows] = {};
 };
 
-// acc[i][v] += source value i * panel vector v for each k.
-template <class V, int kRows, int kVectors, class Source>
-[[gnu::always_inline]] inline void add_products(Accumulators<V, kRows, kVectors>& acc,
-                                                const float* panel, int64_t depth,
-                                                const Source& source) {
-#pragma GCC unroll 1
-    for (int64_t k = 0; k < depth; ++k, panel += kVectors * V::kLanes) {
-        typename V::Reg b[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-            b[v] = V::load(panel + v * V::kLanes);
-            V::pin(b[v]);
-        }
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) {
-            const typename V::Reg a = V::broadcast(source.at(i, k));
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) acc.at[i][v] = V::fma(a, b[v], acc.at[i][v]);
-        }
-        source.step();
-    }
-}
-
 template <class V, int kRows>
 struct RowPointers {
     RowPointers(const float* const* rows, ptrdiff_t offset) {
@@ -152,23 +129,6 @@ void rows_tile(const RowsTileArgs& t) {
         for (int i = 0; i < kRows; ++i) copy_columns<V>(rows[i], 0, t.outputs[i], 0, 1, t.columns);
     }
 }
-
-// Three rows share a pointer: x86 adds a register once or twice.
-template <class V, int kRows>
-struct RowSteps {
-    static constexpr int kShare = 3, kPointers = (kRows + kShare - 1) / kShare;
-    RowSteps(const float* start, ptrdiff_t row_step) : distance(row_step) {
-#pragma GCC unroll 4
-        for (int i = 0; i < kPointers; ++i) row[i] = start + i * kShare * distance;
-    }
-    const float* at(int i, int64_t) const { return row[i / kShare] + i % kShare * distance; }
-    void step() const {
-#pragma GCC unroll 4
-        for (int i = 0; i < kPointers; ++i) ++row[i];
-    }
-    mutable const float* row[kPointers];
-    const ptrdiff_t distance;
-};
 
 // The lines of the tile behind this one.
 template <class V, int kRows, int kVectors>

@@ -4,6 +4,9 @@
 // panel gained at most 2 % and cost 20 to 30 % in tiles of one or two rows.
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "kernels/limits.h"
 
 namespace nconv {
@@ -34,6 +37,46 @@ struct Accumulators {
     static_assert(kRows * kVectors + kVectors + 1 <= V::kRegisters,
                   "accumulators, one row of b and one broadcast must fit the register file");
     typename V::Reg at[kRows][kVectors];
+};
+
+// acc[i][v] += source value i * panel vector v for each k.
+template <class V, int kRows, int kVectors, class Source>
+[[gnu::always_inline]] inline void add_products(Accumulators<V, kRows, kVectors>& acc,
+                                                const float* panel, int64_t depth,
+                                                const Source& source) {
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < depth; ++k, panel += kVectors * V::kLanes) {
+        typename V::Reg b[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+            b[v] = V::load(panel + v * V::kLanes);
+            V::pin(b[v]);
+        }
+#pragma GCC unroll 12
+        for (int i = 0; i < kRows; ++i) {
+            const typename V::Reg a = V::broadcast(source.at(i, k));
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; ++v) acc.at[i][v] = V::fma(a, b[v], acc.at[i][v]);
+        }
+        source.step();
+    }
+}
+
+// Three rows share a pointer: x86 adds a register once or twice.
+template <class V, int kRows>
+struct RowSteps {
+    static constexpr int kShare = 3, kPointers = (kRows + kShare - 1) / kShare;
+    RowSteps(const float* start, ptrdiff_t row_step) : distance(row_step) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kPointers; ++i) row[i] = start + i * kShare * distance;
+    }
+    const float* at(int i, int64_t) const { return row[i / kShare] + i % kShare * distance; }
+    void step() const {
+#pragma GCC unroll 4
+        for (int i = 0; i < kPointers; ++i) ++row[i];
+    }
+    mutable const float* row[kPointers];
+    const ptrdiff_t distance;
 };
 
 template <class V>
