@@ -14,7 +14,8 @@ usage='usage: ./build.sh VERB [arguments]
             library of each platform there is a compiler
             for, checked and run                        arguments: RIDs, like linux-x64 (all)
   pack-native   only the libraries of it                arguments: as for pack
-  package-test  pack, and use the package as others do  arguments for: the test runner
+  package-test  pack, and use the package as others do  arguments: RIDs as for pack, then
+                                                        those for: the test runner
   bindings  write the C# side of nativeconv.h anew'
 
 # Invariant: the SDK needs no ICU then, which a bare machine lacks.
@@ -111,7 +112,9 @@ case $verb in
     pack) pack "$@" ;;
     pack-native) pack_native "$@" ;;
     package-test)
-        pack
+        packed=()
+        while is_rid "${1:-}"; do packed+=("$1") && shift; done
+        pack ${packed[@]+"${packed[@]}"}
         exec dotnet run --project "$root/tests/NativeConv.PackageTests" -c Release \
             ${suffix[@]+"${suffix[@]}"} -- -noColor "$@"
         ;;

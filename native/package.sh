@@ -5,10 +5,11 @@
 # What the package has libraries for.
 rids=(linux-x64 linux-arm64 linux-musl-x64 linux-musl-arm64 win-x64 win-arm64 osx-x64 osx-arm64)
 sysroot=$root/build/sysroot
+is_rid() { [[ -n $1 && " ${rids[*]} " == *" $1 "* ]]; }
 known_rids() {
     local rid
     for rid in "$@"; do
-        [[ " ${rids[*]} " == *" $rid "* ]] ||
+        is_rid "$rid" ||
             { say "there is no platform $rid, but there are: ${rids[*]}" && return 2; }
     done
 }
@@ -130,4 +131,6 @@ pack() {
     fi
     compile release --target nativeconv
     dotnet pack "$root/bindings/NativeConv" -c Release ${suffix[@]+"${suffix[@]}"}
+    say 'packages in build/package, in bytes'
+    (cd "$root/build/package" && wc -c -- *.*nupkg) >&2
 }
