@@ -89,7 +89,7 @@ switch ($Verb) {
     'bench' {
         Invoke-Compile @('--target', 'nconv_bench')
         if (-not $Rest) { $Rest = '--dir=all', "--batch=$root\tests\shapes\topologies.txt" }
-        Invoke-Program "$root\build\release\benchmarks\native\nconv_bench.exe" $Rest
+        Invoke-Program "$root\build\release\native\nconv_bench.exe" $Rest
     }
     'bindings' { Invoke-Program sh (@("$root/bindings/generation/generate.sh") + $Rest) }
     'help' { $usage }

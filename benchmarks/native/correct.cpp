@@ -11,15 +11,15 @@ using nconv_test::Results;
 
 namespace {
 
-nconv_status compare(nconv_pass pass, Problem& problem, Convolution* convolution,
-                     Comparison* comparison) {
+nconv_status compare(int pass, Problem& problem, Convolution* convolution, Comparison* comparison) {
     const auto compared = [&](nconv_pass of, const Results& results) {
         return problem.compare(of, false, results, convolution->algorithm(of));
     };
     Results results, of_weights;
     if (pass != nconv_test::kBackward) {
-        const nconv_status status = problem.run(pass, convolution, {}, false, &results);
-        if (status == NCONV_STATUS_OK) *comparison = compared(pass, results);
+        const nconv_pass one = static_cast<nconv_pass>(pass);
+        const nconv_status status = problem.run(one, convolution, {}, false, &results);
+        if (status == NCONV_STATUS_OK) *comparison = compared(one, results);
         return status;
     }
     const nconv_status status = problem.run_backward(convolution, {}, false, &results, &of_weights);

@@ -33,7 +33,7 @@ bool run_descriptor(const Options& options, const nconv_test::Descriptor& descri
         reals.make_products();
     }
     bool ok = true;
-    for (nconv_pass pass : options.passes)
+    for (int pass : options.passes)
         for (int32_t isa : options.isas)
             for (const std::string& algorithm : options.algorithms)
                 for (int32_t threads : options.threads) {

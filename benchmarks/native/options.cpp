@@ -126,7 +126,7 @@ std::string parse_option(const std::string& name, const std::string& value, Opti
         return choose<Mode>("--mode", value, {{"perf", Mode::kPerf}, {"correct", Mode::kCorrect}},
                             &options->mode);
     if (name == "--dir")
-        return choose<std::vector<nconv_pass>>(
+        return choose<std::vector<int>>(
             "--dir", value,
             {{"fwd", {NCONV_PASS_FORWARD}},
              {"bwd_d", {NCONV_PASS_BACKWARD_INPUT}},

@@ -15,7 +15,7 @@ enum class Mode { kPerf, kCorrect };
 
 struct Options {
     Mode mode = Mode::kPerf;
-    std::vector<nconv_pass> passes = {NCONV_PASS_FORWARD};
+    std::vector<int> passes = {NCONV_PASS_FORWARD};
     std::vector<nconv_layout> layouts = {NCONV_LAYOUT_NCHW};
     nconv_math_mode math = NCONV_MATH_MODE_DEFAULT;
     nconv_activation activation = NCONV_ACTIVATION_LINEAR;

@@ -91,13 +91,13 @@ public:
 
     nconv_status pack() {
         if (pass_ == NCONV_PASS_BACKWARD_WEIGHTS) return NCONV_STATUS_OK;
-        const nconv_pass pass = both() ? NCONV_PASS_BACKWARD_INPUT : pass_;
+        const nconv_pass pass = both() ? NCONV_PASS_BACKWARD_INPUT : static_cast<nconv_pass>(pass_);
         return nconv_pack_weights(plan_, pass, weights_.floats(), weights_.count(), packed_.data(),
                                   packed_.bytes());
     }
 
     nconv_status run() {
-        switch (static_cast<int>(pass_)) {
+        switch (pass_) {
             case NCONV_PASS_FORWARD:
                 return nconv_forward(plan_, &forward_);
             case NCONV_PASS_BACKWARD_INPUT:
@@ -124,7 +124,9 @@ private:
     nconv_status workspace_of(int32_t threads, int64_t* bytes) {
         if (pass_ == nconv_test::kBackward)
             return nconv_plan_backward_workspace_bytes(plan_, threads, bytes);
-        if (!both()) return nconv_plan_workspace_bytes(plan_, pass_, threads, bytes);
+        if (!both())
+            return nconv_plan_workspace_bytes(plan_, static_cast<nconv_pass>(pass_), threads,
+                                              bytes);
         int64_t of[2] = {};
         for (int i = 0; i < 2; ++i)
             nconv_plan_workspace_bytes(plan_,
@@ -194,7 +196,7 @@ private:
     }
 
     const nconv_plan* plan_;
-    nconv_pass pass_;
+    int pass_;
     nconv_status status_ = NCONV_STATUS_OK;
     Memory input_, gradient_, output_, saved_, weights_, bias_, packed_, workspace_;
     nconv_execution execution_{};

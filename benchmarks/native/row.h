@@ -13,7 +13,7 @@ namespace nconv_bench {
 struct Job {
     nconv_conv2d_desc desc;  // layout and math mode set
     std::string text;        // the descriptor as given
-    nconv_pass pass;
+    int pass;
     int32_t isa;  // -1: the best one
     std::string algorithm;
     int32_t threads;

@@ -22,10 +22,14 @@ function(nativeconv_add_isa isa vector)
 endfunction()
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
-  # gcc 12's own AVX-512 header trips -W(maybe-)uninitialized (gcc bug 105593).
-  nativeconv_add_isa(avx512 VecAvx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
-                     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
-                     $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
+  # Not on macOS: it shows in XCR0 that it saves AVX-512 registers only to a thread that has used them, before 12.2
+  # it spoiled masks (golang/go issue 49233), and few Macs have them.
+  if(NOT APPLE)
+    # gcc 12's own AVX-512 header trips -W(maybe-)uninitialized (gcc bug 105593).
+    nativeconv_add_isa(avx512 VecAvx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
+  endif()
   nativeconv_add_isa(avx2 VecAvx2 -mavx2 -mfma)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   nativeconv_add_isa(neon VecNeon)

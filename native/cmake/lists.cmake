@@ -122,3 +122,25 @@ function(nativeconv_link_windows)
   add_dependencies(nativeconv nativeconv_kernel32)
   target_link_libraries(nativeconv PRIVATE "${folder}/libkernel32.a")
 endfunction()
+
+# Makes the shared library take from libSystem what imports/macos.txt lists, in the words of Apple's own stubs.
+function(nativeconv_link_macos)
+  nativeconv_read_list("${CMAKE_CURRENT_SOURCE_DIR}/cmake/imports/macos.txt" lines)
+  set(symbols dyld_stub_binder)
+  foreach(line IN LISTS lines)
+    string(REGEX MATCH "^[^ ]+" name "${line}")
+    string(APPEND symbols ", _${name}")
+  endforeach()
+  set(stub "${CMAKE_CURRENT_BINARY_DIR}/generated/stubs/libSystem.tbd")
+  file(CONFIGURE OUTPUT "${stub}" @ONLY CONTENT [[
+--- !tapi-tbd
+tbd-version: 4
+targets: [ x86_64-macos, arm64-macos ]
+install-name: '/usr/lib/libSystem.B.dylib'
+exports:
+  - targets: [ x86_64-macos, arm64-macos ]
+    symbols: [ @symbols@ ]
+...
+]])
+  target_link_libraries(nativeconv PRIVATE "${stub}")
+endfunction()

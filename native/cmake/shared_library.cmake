@@ -9,7 +9,15 @@ set_property(TARGET nativeconv APPEND PROPERTY LINK_DEPENDS "${NATIVECONV_EXPORT
 
 if(APPLE)
   target_link_options(nativeconv PRIVATE
-    "LINKER:-exported_symbols_list,${NATIVECONV_EXPORTS}" -nostdlib++ LINKER:-dead_strip)
+    "LINKER:-exported_symbols_list,${NATIVECONV_EXPORTS}" LINKER:-dead_strip)
+  if(NATIVECONV_RID)
+    # The name by hand: away from a Mac CMake does not know @rpath.
+    set_target_properties(nativeconv PROPERTIES NO_SONAME ON)
+    target_link_options(nativeconv PRIVATE -nostdlib LINKER:-install_name,@rpath/libnconv.dylib)
+    nativeconv_link_macos()
+  else()
+    target_link_options(nativeconv PRIVATE -nostdlib++)
+  endif()
 elseif(WIN32)
   enable_language(RC)
   configure_file(cmake/nativeconv.rc.in generated/nativeconv.rc @ONLY)

@@ -34,6 +34,12 @@ public sealed class PackageTests(ITestOutputHelper log)
                 Assert.Equal($"runtimes/{platform}/native/{Repository.Library(platform)}", name);
             });
 
+        // The archives for static linking lie elsewhere; those of Linux serve glibc and musl.
+        Assert.Equal(
+            [.. libraries.Where(n => n.Split('/')[1] is "linux-x64" or "linux-arm64")
+                .Select(n => $"static/{n.Split('/')[1]}/libnconv.a").Order()],
+            names.Where(n => n.StartsWith("static/", StringComparison.Ordinal)).Order());
+
         XDocument specification;
         using (Stream stream = package.Entries.Single(e => e.Name == "NativeConv.nuspec").Open())
             specification = XDocument.Load(stream);
@@ -72,18 +78,37 @@ public sealed class PackageTests(ITestOutputHelper log)
     public async Task EachPlatformTakesItsOwnFolder(string platform)
     {
         Workshop.Require(platform);
-        string folder = Workshop.Copy("assets-" + platform);
-        // No host and no runtime is needed to restore.
-        await Command.Run(
-            folder, "dotnet", "restore", $"-p:RuntimeIdentifier={platform}", "-p:UseAppHost=false",
-            "-p:SelfContained=false", Workshop.VersionArgument);
-        using JsonDocument assets = JsonDocument.Parse(
-            File.ReadAllText(Path.Combine(folder, "obj", "project.assets.json")));
-        JsonElement package = assets.RootElement.GetProperty("targets")
-            .GetProperty("net10.0/" + platform)
-            .GetProperty("NativeConv/" + Repository.Version);
+        JsonElement package = await Restored("assets-" + platform, "net10.0/" + platform,
+            $"-p:RuntimeIdentifier={platform}", "-p:UseAppHost=false", "-p:SelfContained=false");
         Assert.Equal(
             $"runtimes/{platform}/native/{Repository.Library(platform)}",
             Assert.Single(package.GetProperty("native").EnumerateObject()).Name);
+    }
+
+    [Fact]
+    public async Task WithoutAPlatformAllFoldersAreTaken()
+    {
+        JsonElement package = await Restored("assets", "net10.0");
+        JsonProperty[] libraries = [.. package.GetProperty("runtimeTargets").EnumerateObject()];
+        Assert.All(
+            libraries,
+            library => Assert.Equal(
+                library.Value.GetProperty("rid").GetString(), library.Name.Split('/')[1]));
+        Assert.Equal(
+            Repository.Platforms.Where(Workshop.HasLibrary).Order(),
+            libraries.Select(library => library.Name.Split('/')[1]).Order());
+    }
+
+    /// <summary>What a restored project takes of the package; no host and no runtime is needed for that.</summary>
+    private static async Task<JsonElement> Restored(string name, string target, params string[] arguments)
+    {
+        string folder = Workshop.Copy(name);
+        await Command.Run(folder, "dotnet", ["restore", Workshop.VersionArgument, .. arguments]);
+        using JsonDocument assets = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(folder, "obj", "project.assets.json")));
+        return assets.RootElement.GetProperty("targets")
+            .GetProperty(target)
+            .GetProperty("NativeConv/" + Repository.Version)
+            .Clone();
     }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: runtimes.sh ASSETS SCRATCH_FOLDER [RID...]
-# Links consumer.c with every runtimes/RID/native/LIBRARY and static/RID/libnconv.a of a folder, or those of
-# some RIDs, as far as this machine has a compiler for it, and runs it as far as it has a processor or an
-# emulator. Says what it left out.
+# Links consumer.c with every runtimes/RID/native/LIBRARY of a folder, or those of some RIDs, and with the libnconv.a
+# for it, as far as this machine has a compiler for it, and runs it as far as it has a processor or an emulator. Says
+# what it left out.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_root=$(cd "$here/../.." && pwd)
@@ -52,11 +52,9 @@ prepare() {
         osx-arm64) compile=(clang -arch arm64 "-Wl,-rpath,$PWD/$rid") run=(arch -arm64) ;;
     esac
     case ${OS:-}$rid in Windows_NTwin-*) compile=(gcc) run=() ;; esac
+    case $machine$rid in Darwin*) ;; *osx-*) compile=(Mac) ;; esac
 }
 export WINEPREFIX=$PWD/wine WINEDEBUG=-all
-
-# The library's name as a program that was linked with it asks for it has this number in it.
-abi=$(sed -n 's/^#define NCONV_ABI_VERSION //p' "$source_root/native/include/nativeconv.h")
 
 failures=0
 try() { # try KIND LIBRARY FLAGS...
@@ -77,15 +75,12 @@ try() { # try KIND LIBRARY FLAGS...
 for rid in "$@"; do
     mkdir "$rid"
     cp "$assets/runtimes/$rid"/native/* "$rid/"
-    case $rid in
-        linux-*) ln -s libnconv.so "$rid/libnconv.so.$abi" ;;
-        osx-*) ln -s libnconv.dylib "$rid/libnconv.$abi.dylib" ;;
-    esac
     prepare
     try shared "$rid"/*nconv.*
-    if [[ -f $assets/static/$rid/libnconv.a ]]; then
+    archive=$assets/static/${rid/-musl/}/libnconv.a # one for glibc and musl
+    if [[ -f $archive ]]; then
         case $rid in linux-x64 | linux-arm64) libraries=(-lm) ;; esac
-        try static "$assets/static/$rid/libnconv.a" -DNCONV_STATIC
+        try static "$archive" -DNCONV_STATIC
     fi
 done
 exit "$failures"

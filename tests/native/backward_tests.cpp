@@ -61,14 +61,12 @@ void check(const nconv_conv2d_desc& given, uint64_t* counter) {
     }
 }
 
-class BackwardShapes : public testing::TestWithParam<const char*> {};
+class BackwardShapes : public testing::TestWithParam<ShapePart> {};
 
 TEST_P(BackwardShapes, HaveTheBitsOfBothPasses) {
-    std::vector<Descriptor> descriptors;
-    ASSERT_EQ(read_shape_file(shape_file(GetParam()), &descriptors), "");
-    uint64_t counter = 0;
+    uint64_t counter = GetParam().first;
     int32_t turn = 0;
-    for (Descriptor& descriptor : descriptors) {
+    for (Descriptor& descriptor : shapes_of(GetParam())) {
         if (multiply_adds(descriptor.desc) > kLargestShape) continue;
         for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
             descriptor.desc.layout = layout;
@@ -80,11 +78,7 @@ TEST_P(BackwardShapes, HaveTheBitsOfBothPasses) {
     EXPECT_GT(turn, 20);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backward, BackwardShapes, testing::Values("regression.txt", "tails.txt"),
-                         [](const auto& info) {
-                             const std::string name = info.param;
-                             return name.substr(0, name.find('.'));
-                         });
+INSTANTIATE_TEST_SUITE_P(Backward, BackwardShapes, testing::ValuesIn(shape_parts()), name_of_part);
 
 TEST(Backward, RandomShapesHaveTheBitsOfBothPasses) {
     uint64_t counter = 0;

@@ -117,6 +117,35 @@ check_pe() {
     refuse 'is not stripped' "$("$readobj" --sections "$library")" 'Name: (\.debug_|/[0-9])'
 }
 
+# be32 OFFSET: the number there, most significant byte first.
+be32() { echo $((16#$(od -v -A n -t x1 -j "$1" -N 4 "$library" | tr -d ' '))); }
+
+# macOS ends a process of arm64 that runs a page whose hash is not the one in the signature. An ad-hoc signature holds
+# the hashes and nothing more, and is what the file ends with: codesign's own words where it is, else its arithmetic.
+check_signature() { # check_signature LOAD_COMMANDS
+    local start size directory slots hashes page
+    read -r start size <<<"$(awk '/LC_CODE_SIGNATURE/ { n = 1 }
+        n && /dataoff/ { start = $2 } n && /datasize/ { print start, $2; n = 0 }' <<<"$1")"
+    [[ -n $start ]] || { fail 'has no signature' && return 0; }
+    [[ $((start + size)) == $(wc -c <"$library") ]] || fail 'does not end with its signature'
+    if command -v codesign >/dev/null; then
+        codesign --verify --strict "$library" || fail 'has a broken signature'
+        return 0
+    fi
+    [[ $(be32 "$start") == $((0xfade0cc0)) && $(be32 $((start + 12))) == 0 ]] ||
+        { fail 'has a signature of another kind' && return 0; }
+    directory=$((start + $(be32 $((start + 16)))))
+    slots=$(be32 $((directory + 28)))
+    hashes=$((directory + $(be32 $((directory + 16)))))
+    page=$(($(be32 $((directory + 36))) & 0xff))
+    [[ $(be32 "$directory") == $((0xfade0c02)) && $(be32 $((directory + 32))) == "$start" &&
+        $(($(be32 $((directory + 12))) & 2)) == 2 ]] ||
+        fail 'has a signature that is not ad hoc or not of the whole file'
+    [[ $(od -v -A n -t x1 -w32 -j "$hashes" -N $((32 * slots)) "$library" | tr -d ' ') == \
+        "$(head -c "$start" "$library" | split -b $((1 << page)) --filter=sha256sum | cut -c -64)" ]] ||
+        fail 'has a signature that does not fit its pages'
+}
+
 check_macho() {
     local load exported
     load=$("$otool" -l "$library")
@@ -128,10 +157,19 @@ check_macho() {
     expect 'has an install name that is no @rpath' \
         "$(awk '/LC_ID_DYLIB/ { n = 1 } n && $1 == "name" { print $2; n = 0 }' <<<"$load")" '^@rpath/'
     refuse 'has a search path' "$load" LC_RPATH
+    refuse 'has a segment both writable and executable' "$load" '(max|init)prot (0x0000000[67]|rwx)'
     [[ -n $package ]] || return 0
-    refuse 'asks for a later macOS than 12' \
-        "$(awk '$1 == "minos" && $2 + 0 > 12' <<<"$load")" .
-    [[ $library != *arm64* ]] || expect 'has no signature' "$load" LC_CODE_SIGNATURE
+
+    expect 'has an install name that is not that of the file' "$load" 'name @rpath/libnconv\.dylib '
+    refuse 'has a function that runs when it is loaded' "$load" '__mod_init_func|__init_offsets'
+    only 'imports what is not listed' "$({ listed imports/macos.txt && echo dyld_stub_binder; } | LC_ALL=C sort)" \
+        "$("$nm" -u "$library" | awk '{ sub(/^_/, "", $NF); print $NF }' | LC_ALL=C sort)"
+    expect 'has no stack protector' "$("$nm" -u "$library")" '___stack_chk_fail'
+    expect 'is not made for macOS 12.0' "$load" 'minos 12\.0$'
+    refuse 'uses register x18, which belongs to the system' \
+        "$([[ $library != *arm64* ]] || "$otool" -tV "$library" | grep -wE -m 1 '[wx]18' || true)" .
+    refuse 'is not stripped' "$("$nm" -ap "$library")" ' - .* (SO|OSO|FUN) '
+    check_signature "$load"
 }
 
 check() {

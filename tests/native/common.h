@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,17 @@ void check_all(const nconv_conv2d_desc& desc, Data data, uint64_t* counter, Cove
 
 // The path of a file in tests/shapes.
 std::string shape_file(const std::string& name);
+
+// Every step-th shape of a file: a test of all of them would keep one processor busy for minutes after the
+// others are done.
+struct ShapePart {
+    const char* file;
+    size_t first, step;
+};
+std::vector<ShapePart> shape_parts();  // of regression.txt and tails.txt
+std::vector<Descriptor> shapes_of(const ShapePart& part);
+std::string name_of_part(const testing::TestParamInfo<ShapePart>& info);
+void PrintTo(const ShapePart& part, std::ostream* stream);
 
 // 64-bit FNV-1a over the bits of the values.
 uint64_t hash_bits(const std::vector<float>& values, uint64_t hash = 0xCBF29CE484222325ull);

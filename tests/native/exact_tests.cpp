@@ -16,14 +16,12 @@ constexpr double kLargestShape = 5e6, kLargestLayer = 2e7;
 constexpr double kLargestShape = 1e12, kLargestLayer = 6e7;
 #endif
 
-class ShapeFile : public testing::TestWithParam<const char*> {};
+class ShapeFile : public testing::TestWithParam<ShapePart> {};
 
 TEST_P(ShapeFile, IsExact) {
-    std::vector<Descriptor> descriptors;
-    ASSERT_EQ(read_shape_file(shape_file(GetParam()), &descriptors), "");
-    uint64_t counter = 0;
+    uint64_t counter = GetParam().first;
     Coverage coverage;
-    for (Descriptor& descriptor : descriptors) {
+    for (Descriptor& descriptor : shapes_of(GetParam())) {
         if (multiply_adds(descriptor.desc) > kLargestShape) continue;
         for (int32_t layout : kLayouts) {
             descriptor.desc.layout = layout;
@@ -34,11 +32,7 @@ TEST_P(ShapeFile, IsExact) {
     coverage.expect_meaningful();
 }
 
-INSTANTIATE_TEST_SUITE_P(Exact, ShapeFile, testing::Values("regression.txt", "tails.txt"),
-                         [](const auto& info) {
-                             const std::string name = info.param;
-                             return name.substr(0, name.find('.'));
-                         });
+INSTANTIATE_TEST_SUITE_P(Exact, ShapeFile, testing::ValuesIn(shape_parts()), name_of_part);
 
 class RandomShapes : public testing::TestWithParam<int> {};
 

@@ -38,14 +38,12 @@ void check_residual(const nconv_conv2d_desc& given, uint64_t* counter, Coverage*
     coverage->add(problem.expected(NCONV_PASS_FORWARD).weights);
 }
 
-class ResidualShapes : public testing::TestWithParam<const char*> {};
+class ResidualShapes : public testing::TestWithParam<ShapePart> {};
 
 TEST_P(ResidualShapes, AreExact) {
-    std::vector<Descriptor> descriptors;
-    ASSERT_EQ(read_shape_file(shape_file(GetParam()), &descriptors), "");
-    uint64_t counter = 0;
+    uint64_t counter = GetParam().first;
     Coverage coverage;
-    for (Descriptor& descriptor : descriptors) {
+    for (Descriptor& descriptor : shapes_of(GetParam())) {
         if (multiply_adds(descriptor.desc) > kLargestShape) continue;
         for (int32_t layout : {NCONV_LAYOUT_NCHW, NCONV_LAYOUT_NHWC}) {
             descriptor.desc.layout = layout;
@@ -57,11 +55,7 @@ TEST_P(ResidualShapes, AreExact) {
     EXPECT_GT(coverage.nonzero, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Residual, ResidualShapes, testing::Values("regression.txt", "tails.txt"),
-                         [](const auto& info) {
-                             const std::string name = info.param;
-                             return name.substr(0, name.find('.'));
-                         });
+INSTANTIATE_TEST_SUITE_P(Residual, ResidualShapes, testing::ValuesIn(shape_parts()), name_of_part);
 
 TEST(Residual, RandomShapesAreExact) {
     uint64_t counter = 0;

@@ -59,7 +59,8 @@ internal static class Command
     }
 
     private static bool IsOfTheRunner(string name) =>
-        name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
+        (name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
+            && name != "MSBUILDDISABLENODEREUSE")
         || name.StartsWith("VSTEST", StringComparison.OrdinalIgnoreCase)
         || name is "DOTNET_HOST_PATH" or "NATIVECONV_MAX_ISA";
 }

@@ -43,10 +43,11 @@ public sealed class Workshop : IAsyncLifetime
         return package.GetEntry(entry) is not null;
     }
 
+    internal static bool HasLibrary(string platform) =>
+        Has($"runtimes/{platform}/native/{Repository.Library(platform)}");
+
     internal static void Require(string platform) =>
-        Assert.SkipUnless(
-            Has($"runtimes/{platform}/native/{Repository.Library(platform)}"),
-            $"the package has no library for {platform}");
+        Assert.SkipUnless(HasLibrary(platform), $"the package has no library for {platform}");
 
     /// <summary>A fresh copy of the consumer.</summary>
     internal static string Copy(string name)

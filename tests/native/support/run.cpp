@@ -19,8 +19,8 @@ nconv_status checked(nconv_status status, const GuardedBuffer& packed,
 
 }  // namespace
 
-const char* pass_name(nconv_pass pass) {
-    switch (static_cast<int>(pass)) {
+const char* pass_name(int pass) {
+    switch (pass) {
         case NCONV_PASS_FORWARD:
             return "fwd";
         case NCONV_PASS_BACKWARD_INPUT:
@@ -64,10 +64,10 @@ Convolution::Convolution(const nconv_conv2d_desc& desc, const RunOptions& option
     status_ = nconv_plan_get_info(plan, &info_);
 }
 
-std::string Convolution::algorithm(nconv_pass pass) const {
+std::string Convolution::algorithm(int pass) const {
     if (pass >= kBackward)
         return algorithm(NCONV_PASS_BACKWARD_INPUT) + "+" + algorithm(NCONV_PASS_BACKWARD_WEIGHTS);
-    const char* name = nconv_plan_algorithm(plan_.get(), pass);
+    const char* name = nconv_plan_algorithm(plan_.get(), static_cast<nconv_pass>(pass));
     return name ? name : "";
 }
 
@@ -91,12 +91,13 @@ nconv_status Convolution::pack(nconv_pass pass, const GuardedBuffer& weights,
                               size);
 }
 
-nconv_status Convolution::make_workspace(nconv_pass pass, GuardedBuffer* workspace) const {
+nconv_status Convolution::make_workspace(int pass, GuardedBuffer* workspace) const {
     int64_t size = 0;
     const nconv_status status =
         pass == kBackward
             ? nconv_plan_backward_workspace_bytes(plan_.get(), options_.threads, &size)
-            : nconv_plan_workspace_bytes(plan_.get(), pass, options_.threads, &size);
+            : nconv_plan_workspace_bytes(plan_.get(), static_cast<nconv_pass>(pass),
+                                         options_.threads, &size);
     if (status == NCONV_STATUS_OK)
         *workspace = GuardedBuffer(static_cast<size_t>(size), options_.placement);
     return status;
@@ -191,10 +192,10 @@ nconv_status Convolution::backward(const GradientBuffers& b) {
     nconv_status status = NCONV_STATUS_OK;
     if (input) status = pack(NCONV_PASS_BACKWARD_INPUT, b.weights, &packed);
     if (status != NCONV_STATUS_OK) return status;
-    status = make_workspace(!input     ? NCONV_PASS_BACKWARD_WEIGHTS
-                            : !weights ? NCONV_PASS_BACKWARD_INPUT
-                                       : kBackward,
-                            &workspace);
+    int pass = kBackward;
+    if (!weights) pass = NCONV_PASS_BACKWARD_INPUT;
+    if (!input) pass = NCONV_PASS_BACKWARD_WEIGHTS;
+    status = make_workspace(pass, &workspace);
     if (status != NCONV_STATUS_OK) return status;
     const nconv_execution how = execution();
     nconv_backward_args args{};

@@ -14,11 +14,9 @@ namespace nconv_test {
 
 constexpr nconv_pass kPasses[] = {NCONV_PASS_FORWARD, NCONV_PASS_BACKWARD_INPUT,
                                   NCONV_PASS_BACKWARD_WEIGHTS};
-// Both gradients in one call, where measurements and tests name a pass.
-constexpr nconv_pass kBackward = static_cast<nconv_pass>(NCONV_PASS_BACKWARD_WEIGHTS + 1);
-// The same in two calls, one after the other.
-constexpr nconv_pass kBackwardPair = static_cast<nconv_pass>(kBackward + 1);
-const char* pass_name(nconv_pass pass);  // "fwd", "bwd_d", "bwd_w", "bwd", "bwd_2"
+// Where measurements and tests name a pass by its number: both gradients in one call, and the same in two calls.
+constexpr int kBackward = NCONV_PASS_BACKWARD_WEIGHTS + 1, kBackwardPair = kBackward + 1;
+const char* pass_name(int pass);  // "fwd", "bwd_d", "bwd_w", "bwd", "bwd_2"
 
 struct RunOptions {
     int32_t isa = -1;                 // nconv_plan_options.max_isa
@@ -51,7 +49,7 @@ public:
     nconv_status status() const { return status_; }  // of nconv_plan_create
     const nconv_plan* plan() const { return plan_.get(); }
     const nconv_plan_info& info() const { return info_; }
-    std::string algorithm(nconv_pass pass) const;  // of kBackward both, with a + between them
+    std::string algorithm(int pass) const;  // of kBackward both, with a + between them
     std::string describe() const;
 
     // Each packs the weights, sizes the workspace for options.threads, and runs one pass. An
@@ -72,7 +70,7 @@ private:
     };
 
     nconv_status pack(nconv_pass pass, const GuardedBuffer& weights, GuardedBuffer* packed) const;
-    nconv_status make_workspace(nconv_pass pass, GuardedBuffer* workspace) const;
+    nconv_status make_workspace(int pass, GuardedBuffer* workspace) const;
     nconv_execution execution() const;
 
     RunOptions options_;
