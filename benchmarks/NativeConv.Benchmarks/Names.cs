@@ -24,6 +24,9 @@ public static class Engines
 
     /// <summary>The C function by an ordinary P/Invoke.</summary>
     public const string PInvoke = "pinvoke";
+
+    /// <summary>A P/Invoke of a C function that returns a number.</summary>
+    public const string EmptyPInvoke = "pinvoke-empty";
 }
 
 /// <summary>What is computed, in the words of nconv_bench.</summary>

@@ -31,10 +31,9 @@ public sealed record Scenario(string Engine, TensorLayout Layout, int Threads, L
     public static Scenario? Of(BenchmarkCase benchmark)
     {
         ArgumentNullException.ThrowIfNull(benchmark);
-        return benchmark.Parameters.Items
-            .Select(static parameter => parameter.Value)
-            .OfType<Scenario>()
-            .FirstOrDefault();
+        return benchmark.Descriptor.Type == typeof(CallBenchmark)
+            ? CallBenchmark.ScenarioOf(benchmark.Descriptor.WorkloadMethod.Name)
+            : benchmark.Parameters.Items.Select(static item => item.Value).OfType<Scenario>().FirstOrDefault();
     }
 
     /// <inheritdoc/>

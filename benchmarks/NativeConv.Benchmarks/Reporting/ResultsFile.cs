@@ -19,7 +19,7 @@ internal static class ResultsFile
                     string.Create(
                         CultureInfo.InvariantCulture,
                         $"{of.Engine},{of.LayoutName},{of.Threads},{Quoted(of.Layer.Name)},{of.Pass},"
-                            + $"{result.MinMicroseconds:F4},{result.MedianMicroseconds:F4},{result.Gflops:F2},"
+                            + $"{result.MinMicroseconds:F5},{result.MedianMicroseconds:F5},{result.Gflops:F2},"
                             + $"{result.PercentOfPeak:F1},{result.AllocatedBytes},{result.Peak:F1}"));
             }
         }
