@@ -192,14 +192,14 @@ build_rivals() {
         cmake --build "$root/build/rivals" -j "$jobs") >/dev/null || true
     local rival
     for rival in onnxruntime torchsharp; do
-        dotnet build "$root/benchmarks/rivals/$rival" -c Release -v quiet >/dev/null || true
+        dotnet build "$root/benchmarks/rivals/$rival" -c Release -v quiet -clp:NoSummary >&2 || true
     done
 }
 bench() {
     local arguments=" $* "
     if [[ $arguments != *' --from'* && $arguments != *'-h'* && $arguments != *' -?'* ]]; then
-        compile release --target nconv_bench nativeconv >/dev/null
-        dotnet build "$root/benchmarks/NativeConv.Benchmarks" -c Release -v quiet
+        compile release --target nconv_bench nativeconv
+        dotnet build "$root/benchmarks/NativeConv.Benchmarks" -c Release -v quiet -clp:NoSummary
         [[ $arguments == *' --quick '* ]] || build_rivals
     fi
     report "$@"

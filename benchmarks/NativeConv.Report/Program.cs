@@ -34,7 +34,7 @@ var threads = new Option<int[]>("--threads")
     DefaultValueFactory = _ => Environment.ProcessorCount == 1 ? [1] : [1, Environment.ProcessorCount],
 };
 
-var oldBuild = new Argument<string>("old") { Description = "The folder with nconv_bench and the library of the build to compare with." };
+var oldBuild = new Argument<string>("old") { Description = "The build to compare with: a folder with nconv_bench and its library, or a build folder of CMake as build/release." };
 var newBuild = new Argument<string>("new") { Description = "The same of the other build." };
 var shapes = new Option<string>("--shapes")
 {

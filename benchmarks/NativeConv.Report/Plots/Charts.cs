@@ -40,7 +40,7 @@ internal static class Charts
             pass.Label, pass.Color, Hollow: false,
             Duel.Of(results, Sets.Layers, pass.Pass, threads, _ => true).ToDictionary(duel => duel.Name, duel => duel.Ratio)))];
         new DotPlot(
-            $"Time of the fastest rival in NativeConv's, {Format.Threads(threads)}", "times as fast as the fastest rival",
+            $"Beside the fastest rival of each layer, {Format.Threads(threads)}", "how many times as long it takes",
             [.. LayerSections.Order(results).Where(name => series.Any(one => one.Values.ContainsKey(name)))], series)
         { Logarithmic = true, Reference = 1 }.Save(path);
     }
@@ -55,7 +55,7 @@ internal static class Charts
 
         int threads = duels.Max(duel => duel.Threads);
         new DotPlot(
-            $"Time of the fastest C# in NativeConv's, {Format.Threads(threads)}", "times as fast as the fastest C#",
+            $"Beside the fastest C# for each layer, {Format.Threads(threads)}", "how many times as long it takes",
             [.. duels.Select(duel => duel.Name).Distinct()],
             [
                 .. s_passes.Append(("bwd", "both gradients", Style.Purple)).Select(pass => new DotSeries(
@@ -77,7 +77,7 @@ internal static class Charts
         double Time(string pass, string name, int threads) => results.Ours(Sets.Layers, pass, "nhwc", threads, name)?.MinUs ?? double.NaN;
         IReadOnlyList<string> rows = LayerSections.Order(results);
         new DotPlot(
-            $"Time on one thread in that on {most}, NHWC", $"times as fast on {most} threads", rows,
+            $"{most} threads beside one, NHWC", $"times as fast on {most} threads", rows,
             [
                 .. s_passes.Select(pass => new DotSeries(
                     pass.Label, pass.Color, Hollow: false,

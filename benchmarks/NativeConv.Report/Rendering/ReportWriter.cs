@@ -74,7 +74,7 @@ internal sealed class ReportWriter(ResultSet results)
             items.Add(
                 $"Beside the fastest rival of each layer, geometric means on {threads}: forward **{forward}** times as fast, gradient by the input "
                 + $"{Means(_ => true, "bwd_d")}, by the weights {Means(_ => true, "bwd_w")}"
-                + (packages.Length > 0 ? $"; forward beside the fastest that .NET has a package of, {packages}." : "."));
+                + (packages.Length > 0 ? $"; forward beside the fastest with a .NET package that loads here, {packages}." : "."));
         }
 
         IReadOnlyList<ManagedDuel> managed = ManagedDuel.Of(results);
@@ -131,7 +131,7 @@ internal sealed class ReportWriter(ResultSet results)
         _text.Image("Roofline", "plots/roofline.svg");
         if (results.Threads.Count > 1)
         {
-            _text.Paragraph($"Time on one thread in that on {results.Threads[^1]}, by layer:");
+            _text.Paragraph($"How many times as fast {results.Threads[^1]} threads are as one, by layer:");
             _text.Image("Scaling over threads", "plots/scaling.svg");
         }
     }

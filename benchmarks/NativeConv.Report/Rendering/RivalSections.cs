@@ -22,7 +22,7 @@ internal sealed class RivalSections(ResultSet results, Markdown text)
         text.Heading(2, "Beside rivals");
         text.Paragraph(
             "Microseconds of the best layout of each, the least of all rounds; engines take turns, one process each, on eleven layers at a "
-            + "time. *ratio*: the rival's time in NativeConv's, of the least times and of the medians. The rivals sum directly; three times "
+            + "time. *ratio*: how many times as long the rival takes, by the least times and by the medians. The rivals sum directly; three times "
             + "as fast is Winograd in default math. `onednn-reorder` chooses the order of tensors itself, `ort-dynamic` has weights as an input, `ort-spin` "
             + "threads that spin while they wait; `benchmarks/rivals/README.md` has the rest. Results are checked by a sum of each, which has to agree with NativeConv's.");
         text.Image("Beside the fastest rival by layer", "plots/rivals.svg");
