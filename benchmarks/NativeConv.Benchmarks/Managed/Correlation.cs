@@ -8,7 +8,9 @@ namespace NativeConv.Benchmarks.Managed;
 /// </summary>
 internal sealed unsafe class Correlation : IDisposable
 {
-    private const int BandFloats = 48 * 1024;
+    // Of the second-level cache, which weights share if there are many.
+    private const int DenseFloats = 48 * 1024;
+    private const int DepthwiseFloats = 160 * 1024;
 
     private readonly CorrelationShape _shape;
     private readonly Team _team;
@@ -24,6 +26,7 @@ internal sealed unsafe class Correlation : IDisposable
     private readonly List<(int In, int Out, int First, bool Full)> _groups = [];
     private readonly int _groupsOfRow;
     private readonly int _rows;
+    private readonly int _run;
     private readonly int _bandsOfImage;
     private readonly int _parts;
     private readonly int _columns;
@@ -51,8 +54,10 @@ internal sealed unsafe class Correlation : IDisposable
 
         // Images that do not make tasks enough for all threads are split by blocks as well.
         int row = _columns * shape.InChannels;
+        int floats = shape.IsDepthwise ? DepthwiseFloats : DenseFloats;
+        int most = shape.IsDepthwise ? (shape.Height + team.Threads - 1) / team.Threads : shape.Height;
         _rows = Math.Clamp(
-            ((BandFloats / row) - shape.RowsRead(1) + shape.StrideY) / shape.StrideY, 1, shape.Height);
+            ((floats / row) - shape.RowsRead(1) + shape.StrideY) / shape.StrideY, 1, most);
         _bandsOfImage = (shape.Height + _rows - 1) / _rows;
         _rows = (shape.Height + _bandsOfImage - 1) / _bandsOfImage;
         _bandsOfImage = (shape.Height + _rows - 1) / _rows;
@@ -62,6 +67,9 @@ internal sealed unsafe class Correlation : IDisposable
 
         _groupsOfRow = (units + _group - 1) / _group;
         FindGroups(units);
+
+        // Units of several pixels share cache lines between vectors.
+        _run = _units.RowFloats < int.MaxValue ? 2 : _groups.Count;
 
         Block last = _blocks[^1];
         _weights = new NativeFloats(last.Weights + ((long)taps * shape.Channels * last.Kernel.Width));
@@ -166,22 +174,27 @@ internal sealed unsafe class Correlation : IDisposable
         float* output =
             _output + ((long)n * _shape.OutImage) + _shape.OutOffset + (p * _shape.OutRowStep);
         int end = (part + 1) * _blocks.Count / _parts;
-        for (int i = part * _blocks.Count / _parts; i < end; i++)
+        int groups = rows * _groupsOfRow;
+        for (int first = 0; first < groups; first += _run)
         {
-            RunBlock(_blocks[i], rows * _groupsOfRow, origin, output, _scratch[thread].Pointer);
+            int last = Math.Min(first + _run, groups);
+            for (int i = part * _blocks.Count / _parts; i < end; i++)
+            {
+                RunBlock(_blocks[i], first, last, origin, output, _scratch[thread].Pointer);
+            }
         }
     }
 
-    private void RunBlock(Block block, int groups, float* origin, float* output, float* scratch)
+    private void RunBlock(Block block, int first, int last, float* origin, float* output, float* scratch)
     {
         Tile tile = TileOf(block);
         origin += block.InChannel;
         output += block.OutChannel;
         nint step = tile.YStep;
         int width = block.Kernel.Width;
-        for (int i = 0; i < groups; i += 2)
+        for (int i = first; i < last; i += 2)
         {
-            int j = Math.Min(i + 1, groups - 1);
+            int j = Math.Min(i + 1, last - 1);
             tile.A = origin + _groups[i].In;
             tile.B = origin + _groups[j].In;
             if (block.IsFull && _groups[i].Full && _groups[j].Full)
