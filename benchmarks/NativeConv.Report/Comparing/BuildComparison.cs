@@ -107,7 +107,7 @@ internal sealed class BuildComparison(string oldFolder, string newFolder, string
         Print("faster", [.. verdicts.Where(verdict => verdict.Change == Change.Faster).OrderBy(verdict => verdict.MedianRatio)]);
         double mean = Statistics.GeometricMean([.. verdicts.Select(verdict => verdict.MedianRatio)]);
         AnsiConsole.MarkupLineInterpolated(
-            $"{verdicts.Count} shapes: {verdicts.Count(verdict => verdict.Change == Change.Slower)} slower, {verdicts.Count(verdict => verdict.Change == Change.Faster)} faster; time new / old, geometric mean {Format.Number(mean, "F3")}.");
+            $"{verdicts.Count} shapes: {verdicts.Count(verdict => verdict.Change == Change.Slower)} slower, {verdicts.Count(verdict => verdict.Change == Change.Faster)} faster; time new / old, geometric mean {Format.Number(mean, "F3")}; noise {Format.Number(Statistics.Median([.. verdicts.Select(verdict => verdict.Noise)]), "F3")} at the median.");
         return verdicts.All(verdict => verdict.Change != Change.Slower);
     }
 
