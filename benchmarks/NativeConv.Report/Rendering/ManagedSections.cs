@@ -2,7 +2,7 @@ using NativeConv.Report.Data;
 
 namespace NativeConv.Report.Rendering;
 
-/// <summary>A layer in C# alone, the fastest way there is, beside NativeConv.</summary>
+/// <summary>A layer in C# alone, the fastest way there is, beside NativeConv in the same layout.</summary>
 internal sealed record ManagedDuel(string Name, string Pass, int Threads, ManagedResult Managed, ManagedResult Ours)
 {
     public double Ratio => Managed.MinUs / Ours.MinUs;
@@ -10,7 +10,7 @@ internal sealed record ManagedDuel(string Name, string Pass, int Threads, Manage
     public static IReadOnlyList<ManagedDuel> Of(ResultSet results) =>
     [
         .. results.Managed.Where(row => !row.IsCallAlone)
-            .GroupBy(row => (row.Name, row.Pass, row.Threads))
+            .GroupBy(row => (row.Name, row.Pass, row.Threads, row.Layout))
             .Where(group => group.Any(row => row.IsManaged) && group.Any(row => row.IsOurs))
             .Select(group => new ManagedDuel(
                 group.Key.Name, group.Key.Pass, group.Key.Threads,
@@ -22,6 +22,8 @@ internal sealed record ManagedDuel(string Name, string Pass, int Threads, Manage
 internal sealed class ManagedSections(ResultSet results, Markdown text)
 {
     public static double CallNanoseconds(ResultSet results) => 1000 * (Call(results, ManagedResult.Plan) - Call(results, "native-call"));
+
+    public static double MostAllocated(ResultSet results) => results.Managed.Where(row => row.IsOurs).Max(row => row.AllocatedBytes);
 
     public void Write()
     {
@@ -35,7 +37,7 @@ internal sealed class ManagedSections(ResultSet results, Markdown text)
         text.Heading(2, "Over C# alone");
         text.Paragraph(
             "BenchmarkDotNet, each case a process of its own: the fastest of plain loops, im2col with `TensorPrimitives` and a kernel of "
-            + "`Vector512` or `Vector256` with threads, each in both layouts, beside the fastest of `ConvolutionPlan` and `Conv2D`. Microseconds.");
+            + "`Vector512` or `Vector256` with threads, beside the fastest of `ConvolutionPlan` and `Conv2D` in the same layout. Microseconds.");
         text.Image("Speed-up over C# alone by layer", "plots/speed-up-over-managed.svg");
         text.Table(
             ["layer, pass", .. threads.SelectMany(count => (string[])[$"C#, {Format.Threads(count)}", "NativeConv", "ratio"])],
@@ -53,8 +55,7 @@ internal sealed class ManagedSections(ResultSet results, Markdown text)
 
     private static string[] Cells(ManagedDuel duel) =>
     [
-        $"{Format.Microseconds(duel.Managed.MinUs)} {Format.Engine(duel.Managed.Engine)} {duel.Managed.Layout}",
-        $"{Format.Microseconds(duel.Ours.MinUs)} {duel.Ours.Layout}", Format.Ratio(duel.Ratio),
+        $"{Format.Microseconds(duel.Managed.MinUs)} {Format.Engine(duel.Managed.Engine)}", Format.Microseconds(duel.Ours.MinUs), Format.Ratio(duel.Ratio),
     ];
 
     /// <summary>The same calls by nconv_bench, in C++.</summary>
@@ -77,16 +78,18 @@ internal sealed class ManagedSections(ResultSet results, Markdown text)
         if (calls.Count > 0)
         {
             text.Heading(2, "The cost of a call");
-            text.Paragraph("The smallest problem there is, one value by one weight; `native-call` is the C function by itself, `pinvoke` a call that does nothing.");
+            text.Paragraph(
+                "The smallest problem there is, one value by one weight, on one thread: `native-call` is the C function by itself, `pinvoke` with the "
+                + "transition to native code, `nativeconv-plan` and `nativeconv-conv2d` the public classes; `pinvoke-empty` is a transition alone.");
             text.Table(
                 ["call", "ns", "bytes allocated"],
-                calls.Select(row => (string[])[$"`{row.Engine}`, {Format.Pass(row.Pass)}, {row.Layout.ToUpperInvariant()}", Format.Number(1000 * row.MinUs, "F1"), Format.Number(row.AllocatedBytes, "F0")]));
+                calls.Select(row => (string[])[$"`{row.Engine}`", Format.Number(1000 * row.MinUs, "F1"), Format.Number(row.AllocatedBytes, "F0")]));
         }
 
-        List<ManagedResult> ours = [.. results.Managed.Where(row => row.IsOurs)];
-        double most = ours.Max(row => row.AllocatedBytes);
+        double most = MostAllocated(results);
         text.Paragraph(
-            $"Managed memory that a call allocates, of the {ours.Count} cases of NativeConv: {Format.Number(most, "F0")} bytes{(most > 0 ? " at most" : "")}.");
+            $"Managed memory that a call allocates, of the {results.Managed.Count(row => row.IsOurs)} cases of NativeConv: "
+            + $"{Format.Number(most, "F0")} bytes{(most > 0 ? " at most" : "")}.");
     }
 
     private static double Call(ResultSet results, string engine) =>

@@ -87,7 +87,10 @@ internal sealed class ReportWriter(ResultSet results)
 
         if (ManagedSections.CallNanoseconds(results) is var call && !double.IsNaN(call))
         {
-            items.Add($"A call from C# costs **{call:F0} ns** more than one from C, and allocates nothing.");
+            double allocated = ManagedSections.MostAllocated(results);
+            items.Add(
+                $"A call of `ConvolutionPlan` costs **{call:F0} ns** more than the C function, and allocates "
+                + $"{(allocated > 0 ? $"up to {allocated:F0} bytes" : "nothing")}.");
         }
 
         if (_facts.Packages.FirstOrDefault(package => package.Name == "NativeConv") is { } ours)
