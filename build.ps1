@@ -10,7 +10,9 @@ usage: .\build.ps1 VERB [arguments]
   build     build all of C++ and C#                     arguments for: dotnet build
   test      C++ tests, C# tests                         arguments for: dotnet test
   demo      build and run the sample                    arguments for: the sample (try --help)
-  bench     build and run the benchmark                 arguments for: nconv_bench (try --help)
+  bench     measure all, write benchmarks\REPORT.md     --quick, --from FOLDER, ... (try --help)
+  bench-native   build and run nconv_bench              arguments for: nconv_bench (try --help)
+  bench-compare  compare two builds in turn             OLD NEW [--shapes FILE] (try --help)
   bindings  write the C# side of nativeconv.h anew      (needs the sh of Git for Windows)
 
 The package is made on Linux or macOS: ./build.sh pack
@@ -71,9 +73,14 @@ function Invoke-Tests {
     exit [int]($native -ne 0 -or $managed -ne 0)
 }
 
+function Invoke-Report([string[]] $Arguments) {
+    $report = "$root\benchmarks\NativeConv.Report"
+    Invoke-Program dotnet (@('run', '--project', $report, '-c', 'Release', '--') + $Arguments)
+}
+
 if ($Rest.Count -gt 0 -and $Rest[0] -eq '--') { $Rest = @($Rest | Select-Object -Skip 1) }
-if ($Verb -in 'native', 'build', 'test', 'demo', 'bench') { Assert-Tools }
-if ($Verb -in 'build', 'test', 'demo', 'bindings') { Assert-Sdk }
+if ($Verb -in 'native', 'build', 'test', 'demo', 'bench', 'bench-native') { Assert-Tools }
+if ($Verb -in 'build', 'test', 'demo', 'bench', 'bench-compare', 'bindings') { Assert-Sdk }
 switch ($Verb) {
     'native' { Invoke-Compile (@('--target', 'nativeconv') + $Rest) }
     'build' {
@@ -87,6 +94,12 @@ switch ($Verb) {
         Invoke-Program dotnet (@('run', '--project', $demo, '-c', 'Release', '--') + $Rest)
     }
     'bench' {
+        Invoke-Compile @('--target', 'nconv_bench', 'nativeconv')
+        Invoke-Program dotnet @('build', "$root\benchmarks\NativeConv.Benchmarks", '-c', 'Release', '-v', 'quiet')
+        Invoke-Report $Rest
+    }
+    'bench-compare' { Invoke-Report (@('compare') + $Rest) }
+    'bench-native' {
         Invoke-Compile @('--target', 'nconv_bench')
         if (-not $Rest) { $Rest = '--dir=all', "--batch=$root\tests\shapes\topologies.txt" }
         Invoke-Program "$root\build\release\native\nconv_bench.exe" $Rest

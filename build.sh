@@ -9,7 +9,9 @@ usage='usage: ./build.sh VERB [arguments]
   build     build all of C++ and C#                     arguments for: dotnet build
   test      C++ tests, NEON tests under qemu, C# tests  arguments for: dotnet test
   demo      build and run the sample                    arguments for: the sample (try --help)
-  bench     build and run the benchmark                 arguments for: nconv_bench (try --help)
+  bench     measure all, write benchmarks/REPORT.md     --quick, --from FOLDER, ... (try --help)
+  bench-native   build and run nconv_bench              arguments for: nconv_bench (try --help)
+  bench-compare  compare two builds in turn             OLD NEW [--shapes FILE] (try --help)
   pack      build the package in build/package, with the
             library of each platform there is a compiler
             for, checked and run                        arguments: RIDs, like linux-x64 (all)
@@ -75,16 +77,37 @@ run_tests() {
     exit "$failures"
 }
 
+# Rivals that are not there are not measured; the report says what they need.
+build_rivals() {
+    say 'rivals, as far as they are here'
+    (cmake -S "$root/benchmarks/rivals" -B "$root/build/rivals" &&
+        cmake --build "$root/build/rivals" -j "$jobs") >/dev/null || true
+    local rival
+    for rival in onnxruntime torchsharp; do
+        dotnet build "$root/benchmarks/rivals/$rival" -c Release -v quiet -clp:NoSummary >&2 || true
+    done
+}
+bench() {
+    local arguments=" $* "
+    if [[ $arguments != *' --from'* && $arguments != *'-h'* && $arguments != *' -?'* ]]; then
+        compile release --target nconv_bench nativeconv
+        dotnet build "$root/benchmarks/NativeConv.Benchmarks" -c Release -v quiet -clp:NoSummary
+        [[ $arguments == *' --quick '* ]] || build_rivals
+    fi
+    report "$@"
+}
+report() { exec dotnet run --project "$root/benchmarks/NativeConv.Report" -c Release -- "$@"; }
+
 verb=${1:-help}
 shift $(($# > 0))
 [[ ${1:-} != -- ]] || shift
 # shellcheck source=native/package.sh
 case $verb in pack*) . "$root/native/package.sh" ;; esac
 case $verb in pack | pack-native) known_rids "$@" ;; esac
-case $verb in native | build | test | demo | bench | pack*)
+case $verb in native | build | test | demo | bench | bench-native | pack*)
     need has_tools 'dnf install git cmake gcc-c++ ninja-build' git cmake g++ ninja-build ;;
 esac
-case $verb in build | test | demo | bindings | pack | package-test)
+case $verb in build | test | demo | bench | bench-compare | bindings | pack | package-test)
     has_sdk || PATH=$HOME/.dotnet:$PATH
     need has_sdk 'with curl and ca-certificates installed,
     curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0' dotnet-sdk-10.0 ;;
@@ -104,7 +127,9 @@ case $verb in
         compile release --target nativeconv
         exec dotnet run --project "$root/samples/NativeConv.Demo" -c Release -- "$@"
         ;;
-    bench)
+    bench) bench "$@" ;;
+    bench-compare) report compare "$@" ;;
+    bench-native)
         [[ $# != 0 ]] || set -- --dir=all --batch="$root/tests/shapes/topologies.txt"
         compile release --target nconv_bench
         exec "$root/build/release/benchmarks/native/nconv_bench" "$@"

@@ -43,6 +43,7 @@ keys only it has one row. Output sizes may be left out; given with the padding, 
 Columns: gflops and gb_per_s follow from min_us, the nominal 2*N*O*P*Q*(C/G)*R*S operations and the
 tensors read and written once. peak_gflops is the multiply-add peak of as many cores, measured around
 the row. max_error and error_bound are of real data; integer data must agree bit for bit.
+check is a sum of the result with weights from 1 to 13: rivals given the same problem have the same.
 status: ok; mismatch; unsupported: why; disturbed (perf: in every try the peak
 before and after differed by over 3 %, or was below 75 % of the best seen).
 Exit code: 0, 1 after a mismatch or an error of the library, 2 for wrong usage.

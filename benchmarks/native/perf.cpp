@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <utility>
 #include <vector>
 
-#include "fill.h"
+#include "logical.h"
 #include "peak.h"
 #include "run.h"
 
@@ -45,11 +44,7 @@ public:
     float* floats() { return reinterpret_cast<float*>(storage_.data() + offset_); }
     int64_t bytes() const { return bytes_; }
     int64_t count() const { return bytes_ / 4; }
-    void fill(uint64_t seed) {
-        const std::vector<float> values =
-            nconv_test::fill_reals(static_cast<size_t>(count()), seed);
-        if (!values.empty()) std::memcpy(data(), values.data(), values.size() * 4);
-    }
+    void fill(uint64_t seed) { fill_logical({1, 1, count(), false}, seed, floats()); }
 
 private:
     std::vector<unsigned char> storage_;
@@ -73,12 +68,12 @@ public:
         if (both()) gradient_ = Memory(info.input_count * 4, 320);
         packed_ =
             Memory(forward ? info.forward_packed_bytes : info.backward_input_packed_bytes, 1984);
-        input_.fill(1);
-        output_.fill(2);
+        fill_logical(input_extent(job.desc), kInputSeed, input_.floats());
+        fill_logical(output_extent(job.desc), kOutputSeed, output_.floats());
         saved_.fill(5);
-        weights_.fill(3);
+        fill_logical(weights_extent(job.desc), kWeightsSeed, weights_.floats());
         if (job.products) make_products(job.desc.kernel_w, job.desc.kernel_h * job.desc.kernel_w);
-        bias_.fill(4);
+        bias_.fill(kBiasSeed);
         int64_t workspace_bytes = 0;
         status_ = workspace_of(job.threads, &workspace_bytes);
         workspace_ = Memory(workspace_bytes, 704);
@@ -111,6 +106,14 @@ public:
             default:
                 return nconv_backward_weights(plan_, &backward_weights_);
         }
+    }
+
+    // Of the result; of the gradient by the input where there are two.
+    double check(const nconv_conv2d_desc& desc) {
+        if (pass_ == NCONV_PASS_FORWARD) return checksum(output_extent(desc), output_.floats());
+        if (pass_ == NCONV_PASS_BACKWARD_WEIGHTS)
+            return checksum(weights_extent(desc), weights_.floats());
+        return checksum(input_extent(desc), both() ? gradient_.floats() : input_.floats());
     }
 
     // Every tensor of the pass once.
@@ -288,6 +291,8 @@ Row measure_job(const Job& job, bool cold) {
         row.gflops = flops / times.min * 1e-9;
         row.gb_per_s = runner.bytes() / times.min * 1e-9;
     }
+    row.check = runner.check(job.desc);
+    row.has_check = true;
     return row;
 }
 

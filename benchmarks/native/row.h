@@ -26,6 +26,8 @@ struct Row {
     double min_us = -1, median_us = -1, gflops = -1, peak_gflops = -1, gb_per_s = -1;  // -1: empty
     double max_error = -1, error_bound = -1;
     std::string status;
+    bool has_check = false;
+    double check = 0;
 };
 
 void print_header();

@@ -14,6 +14,8 @@ public class BuildScriptTests
         "test",
         "demo",
         "bench",
+        "bench-native",
+        "bench-compare",
         "bindings",
     ];
 

@@ -1,0 +1,19 @@
+using System.Runtime.Intrinsics;
+
+namespace NativeConv.Benchmarks.Managed;
+
+/// <summary>The kernels for vectors of one length.</summary>
+/// <param name="Dense">For all filters.</param>
+/// <param name="Narrow">For the last filters, if so few are left.</param>
+/// <param name="Depthwise">For a filter for each channel.</param>
+internal sealed record Kernels(TileKernel Dense, TileKernel Narrow, TileKernel Depthwise)
+{
+    /// <summary>512 bits.</summary>
+    public static Kernels Vectors512 { get; } = new(new Dense512(), new NarrowDense512(), new Depthwise512());
+
+    /// <summary>256 bits.</summary>
+    public static Kernels Vectors256 { get; } = new(new Dense256(), new Dense256(), new Depthwise256());
+
+    /// <summary>The best of this machine.</summary>
+    public static Kernels Best { get; } = Vector512.IsHardwareAccelerated ? Vectors512 : Vectors256;
+}
