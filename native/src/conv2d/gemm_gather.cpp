@@ -342,9 +342,9 @@ private:
             next_y = end_y;
             part.taps_y = parts_y_.taps(parts_y_.parts != Parts::kOne, part.phase_y, y, &next_y);
             // Corners of one pixel would take half the time of a tile.
-            const bool parted_x =
-                parts_x_.parts == Parts::kFar ||
-                (parts_x_.parts == Parts::kBorder && part.taps_y.count == g_.y.tap_count(part.phase_y));
+            const bool parted_x = parts_x_.parts == Parts::kFar ||
+                                  (parts_x_.parts == Parts::kBorder &&
+                                   part.taps_y.count == g_.y.tap_count(part.phase_y));
             for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
                 next_x = end_x;
                 part.taps_x = parts_x_.taps(parted_x, part.phase_x, x, &next_x);
