@@ -36,7 +36,9 @@ struct TapPlace {
 
 class Window {
 public:
-    Window(const Axis& axis, nconv_pass pass) : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
+    // Not inlined, like make_phase(): in each of its many places that was 20 KB of code.
+    [[gnu::noinline]] Window(const Axis& axis, nconv_pass pass)
+        : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
         // Taps r and r + tap_period_ have the same phase: the smallest period with
         // tap_period_ * dilation divisible by stride.
         if (!forward_) tap_period_ = axis.stride / gcd(axis.stride, axis.dilation);
@@ -112,7 +114,7 @@ private:
     Phase phase_at(int64_t phase) const {
         return phase < known_count_ ? known_[phase] : make_phase(phase);
     }
-    Phase make_phase(int64_t phase) const {
+    [[gnu::noinline]] Phase make_phase(int64_t phase) const {
         const int64_t kernel = first_tap(phase);
         const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
         return {{kernel, forward_ ? reach : (phase - reach) / axis_.stride},
