@@ -42,26 +42,56 @@ enum class Parts {
 
 // Three sets of taps at most: wide kernels would come in parts of single columns. Where less than 1 % of the taps
 // reads padding a region has a row or two, and tiles of the border's one or two pixels take what is saved.
-Parts parts_of(const Window& axis) {
-    constexpr int64_t kShare = 100, kMostSets = 3;
-    if (summed_taps(axis) < 1) return Parts::kFar;
-    // Long axes need not be walked: at most a kernel's reach is border.
-    if (axis.phase_size(0) > kShare * (axis.highest_offset() - axis.lowest_offset() + 1))
-        return Parts::kOne;
-    int64_t all = 0, inside = 0;
-    for (int64_t phase = 0; phase < axis.phases(); ++phase) {
-        const int64_t size = axis.phase_size(phase);
-        int64_t sets = 0;
-        for (int64_t at = 0, end; at < size; at = end, ++sets) {
-            if (sets == kMostSets) return Parts::kOne;
-            end = size;
-            const TapRange taps = same_taps(axis, true, phase, at, &end);
-            inside += taps.count * (end - at);
-        }
-        all += size * axis.tap_count(phase);
+class AxisParts {
+public:
+    explicit AxisParts(const Window& axis) : axis_(axis), parts(parts_of()) {}
+
+    // The taps of `at` and the end of the places up to `end` that have the same.
+    TapRange taps(bool parted, int64_t phase, int64_t at, int64_t* end) const {
+        if (!parted || parts != Parts::kBorder || phase >= kKnownPhases)
+            return same_taps(axis_, parted, phase, at, end);
+        const Run* run = runs_[phase];
+        while (at >= run->end) ++run;
+        *end = min_of(*end, run->end);
+        return run->taps;
     }
-    return (all - inside) * kShare > all ? Parts::kBorder : Parts::kOne;
-}
+
+private:
+    static constexpr int64_t kMostSets = 3, kKnownPhases = 4;
+    struct Run {
+        int64_t end;
+        TapRange taps;
+    };
+
+    Parts parts_of() {
+        constexpr int64_t kShare = 100;
+        if (summed_taps(axis_) < 1) return Parts::kFar;
+        // Long axes need not be walked: at most a kernel's reach is border.
+        if (axis_.phase_size(0) > kShare * (axis_.highest_offset() - axis_.lowest_offset() + 1))
+            return Parts::kOne;
+        int64_t all = 0, inside = 0;
+        for (int64_t phase = 0; phase < axis_.phases(); ++phase) {
+            const int64_t size = axis_.phase_size(phase);
+            int64_t sets = 0;
+            for (int64_t at = 0, end; at < size; at = end, ++sets) {
+                if (sets == kMostSets) return Parts::kOne;
+                end = size;
+                const TapRange taps = same_taps(axis_, true, phase, at, &end);
+                if (phase < kKnownPhases) runs_[phase][sets] = {end, taps};
+                inside += taps.count * (end - at);
+            }
+            all += size * axis_.tap_count(phase);
+        }
+        return (all - inside) * kShare > all ? Parts::kBorder : Parts::kOne;
+    }
+
+    const Window& axis_;
+    // Found once: for each image of 7 x 7 phases they took a tenth of the time.
+    Run runs_[kKnownPhases][kMostSets];
+
+public:
+    const Parts parts;
+};
 
 // Whether any tap of any phase may read padding.
 bool reaches_out(const Window& axis) {
@@ -212,8 +242,8 @@ public:
           planes_(!gather.problem.channels_last()),
           // A residual in NCHW is added to the planes, not transposed into a stage.
           planes_epilogue_(planes_ && call.epilogue != nullptr && call.epilogue->in_output()),
-          parts_y_(parts_of(gather.y)),
-          parts_x_(parts_of(gather.x)) {}
+          parts_y_(gather.y),
+          parts_x_(gather.x) {}
 
     void run(int64_t images, const Workspace& workspace, const Execution& execution) const {
         const Cut cut(context_, g_, images, execution.threads);
@@ -253,7 +283,7 @@ private:
         block.packed = task.packed;
         block.zeros = task.zeros;
         block.epilogue = planes_epilogue_ ? nullptr : call_.epilogue;
-        Rectangle source, result;
+        Rectangle source = {}, result = {};
         if (planes_) {
             source = source_of(g_, task.region);
             result = result_of(g_, task.region);
@@ -310,14 +340,14 @@ private:
         const int64_t end_x = min_of(r.x + r.columns, g_.x.phase_size(part.phase_x));
         for (int64_t y = r.y, next_y; y < end_y; y = next_y) {
             next_y = end_y;
-            part.taps_y = same_taps(g_.y, parts_y_ != Parts::kOne, part.phase_y, y, &next_y);
+            part.taps_y = parts_y_.taps(parts_y_.parts != Parts::kOne, part.phase_y, y, &next_y);
             // Corners of one pixel would take half the time of a tile.
-            const bool parted_x =
-                parts_x_ == Parts::kFar ||
-                (parts_x_ == Parts::kBorder && part.taps_y.count == g_.y.tap_count(part.phase_y));
+            const bool parted_x = parts_x_.parts == Parts::kFar ||
+                                  (parts_x_.parts == Parts::kBorder &&
+                                   part.taps_y.count == g_.y.tap_count(part.phase_y));
             for (int64_t x = r.x, next_x; x < end_x; x = next_x) {
                 next_x = end_x;
-                part.taps_x = same_taps(g_.x, parted_x, part.phase_x, x, &next_x);
+                part.taps_x = parts_x_.taps(parted_x, part.phase_x, x, &next_x);
                 part.region = {y, next_y - y, x, next_x - x};
                 multiply_part(block, part, panel);
             }
@@ -434,7 +464,7 @@ private:
     const ProducedBlocks blocks_;
     const Slot slot_;
     const bool planes_, planes_epilogue_;
-    const Parts parts_y_, parts_x_;
+    const AxisParts parts_y_, parts_x_;
     // Images that L2 does not hold and the hardware alone does not fetch in time.
     const bool far_ = !planes_ && g_.source_image + g_.result_image > kFarFloats;
     const bool reads_padding_ = reaches_out(g_.y) || reaches_out(g_.x);

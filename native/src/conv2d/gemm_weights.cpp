@@ -19,7 +19,26 @@ namespace {
 constexpr int64_t kStripAlignment =
     32;  // floats: the lanes of the widest tile, so no load is partial
 
+constexpr int64_t kStageFloats = 64 * 1024;
+// More than L2 holds: asked for ahead of the stores, which a tile has all at once.
+constexpr int64_t kFarWeights = 256 * 1024;
+
 bool needs_staging(const Problem& p) { return !p.channels_last() && p.kernel_taps > 1; }
+
+// The sums of a tile of filters and a block of channels, [filter][tap][channel] on their way to [filter][channel][tap].
+CheckedSize stage_floats(const Context& context) {
+    const GemmKernels& k = *context.kernels->gemm;
+    return CheckedSize(context.problem.kernel_taps) * k.packed_tile_rows * k.packed_tile_vectors *
+           context.kernels->lanes;
+}
+
+// Whether all chunks are one sum, which a task then finishes tile by tile: 512 channels at 7 x 7 are written 9 MB to
+// be read and written again, and took twice as long as in NHWC.
+bool finishes_tiles(const Context& context, const Chunks& c) {
+    const CheckedSize stage = stage_floats(context);
+    return needs_staging(context.problem) && c.partials == 1 && stage.valid() &&
+           stage.value() <= kStageFloats;
+}
 
 int64_t strip_pitch(int64_t channels) {
     return round_up(channels, kStripAlignment) + kStripAlignment;
@@ -30,7 +49,8 @@ struct Layout {
     explicit Layout(const Context& context) {
         const Problem& p = context.problem;
         const Chunks c(p, p.input_channels);
-        const bool apart = c.partials > 1 || needs_staging(p);
+        const bool by_tiles = finishes_tiles(context, c);
+        const bool apart = c.partials > 1 || (needs_staging(p) && !(by_tiles && c.count <= 1));
         sums = shared.place(apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
         bias = shared.place(CheckedSize(c.partials) * p.bias_count);
         const CheckedSize tile = CheckedSize(c.images) * c.rows * p.width.output *
@@ -41,11 +61,14 @@ struct Layout {
             per_thread.place(p.channels_last() ? CheckedSize(0)
                                                : CheckedSize(c.images) * c.input_rows *
                                                      p.width.input * strip_pitch(p.input_channels));
+        stage = per_thread.place(by_tiles ? stage_floats(context) : CheckedSize(0));
+        ordered = per_thread.place(by_tiles ? CheckedSize(p.kernel_taps) * p.group_inputs
+                                            : CheckedSize(0));
         if (needs_staging(p)) filter = p.kernel_taps * p.group_inputs;
     }
-    int64_t sums, bias;             // shared
-    int64_t packed, output, strip;  // per thread
-    int64_t filter = 0;             // floats of the adding of partial sums, per thread
+    int64_t sums, bias;                             // shared
+    int64_t packed, output, strip, stage, ordered;  // per thread
+    int64_t filter = 0;  // floats of the adding of partial sums, per thread
     MemoryMap shared, per_thread;
 };
 
@@ -129,6 +152,7 @@ public:
           layout_(context),
           tiles_(context),
           cut_(context, ceil_div(fewest_tasks(execution), call.active(chunks_.partials))),
+          by_tiles_(finishes_tiles(context, chunks_)),
           apart_(chunks_.partials > 1 || needs_staging(p_)) {}
 
     void run() const {
@@ -140,7 +164,7 @@ public:
                        reinterpret_cast<float*>(workspace_.slot(slot)));
         });
         if (!call_.finishes()) return;
-        if (apart_) {
+        if (apart_ && !by_tiles_) {
             parallel_for(execution_, p_.output_channels, [&](int64_t o, int slot) {
                 add_partials(o, reinterpret_cast<float*>(workspace_.slot(slot)));
             });
@@ -151,7 +175,7 @@ public:
 private:
     // The chunks of one partial sum, for some tiles and blocks of channels.
     void add_chunks(int64_t partial, Range tiles, Range blocks, float* memory) const {
-        const int64_t width = Cut::block_width(context_);
+        const int64_t width = Cut::block_width(context_), filter = p_.kernel_taps * p_.group_inputs;
         const int64_t from =
             p_.groups > 1 ? tiles.first / tiles_.per_group * p_.group_inputs : blocks.first * width;
         const int64_t end = p_.groups > 1 ? ceil_div(tiles.end, tiles_.per_group) * p_.group_inputs
@@ -176,12 +200,28 @@ private:
                 }
                 const int64_t group = tile.from / p_.group_outputs * p_.group_inputs;
                 for (int64_t b = blocks.first; b < blocks.end; ++b) {
-                    const int64_t c = b * width;
+                    const int64_t c = b * width, columns = min_of(width, p_.group_inputs - c);
+                    float* out = sums + tile.from * filter + c;
+                    int64_t tap_step = p_.group_inputs;
+                    // Sums of a single chunk need no memory but the task's.
+                    if (by_tiles_ && chunks_.count == 1) {
+                        out = memory + layout_.stage;
+                        tap_step = columns;
+                    }
+                    const int64_t row = tap_step * p_.kernel_taps;
+                    const bool far = p_.weights_count > kFarWeights;
+                    const bool ends = by_tiles_ && i + 1 == chunks_.count;
+                    float* to = call_.grad_weights + tile.from * filter + c * p_.kernel_taps;
                     for (int64_t tap = 0; tap < p_.kernel_taps; ++tap) {
-                        multiply(chunk, tile, packed, tap, group + c - from,
-                                 min_of(width, p_.group_inputs - c),
-                                 sums + (tile.from * p_.kernel_taps + tap) * p_.group_inputs + c,
-                                 add ? TileMode::kAdd : TileMode::kStore);
+                        for (int64_t o = 0; ends && far && o < tile.rows; ++o)
+                            prefetch(to + o * filter + tap * columns, columns);
+                        multiply(
+                            chunk, tile, packed, tap, group + c - from, columns,
+                            {out + tap * tap_step, row, add ? TileMode::kAdd : TileMode::kStore});
+                    }
+                    for (int64_t o = 0; ends && o < tile.rows; ++o) {
+                        store_filter(out + o * row, tap_step, columns, memory + layout_.ordered,
+                                     to + o * filter);
                     }
                 }
             }
@@ -240,9 +280,16 @@ private:
         }
     }
 
+    // Where a tile's sums go.
+    struct TileSums {
+        float* at;
+        int64_t row;
+        TileMode mode;
+    };
+
     // All pixels of the chunk, one tile of output channels, one block of input channels, one tap.
     void multiply(const Chunk& chunk, const Tile& tile, const float* packed, int64_t tap,
-                  int64_t channel, int64_t columns, float* out, TileMode mode) const {
+                  int64_t channel, int64_t columns, const TileSums& to) const {
         const int64_t r = tap / p_.width.kernel, s = tap % p_.width.kernel;
         const Range ys =
             reading_inside(p_.height, r, chunk.first_row, chunk.first_row + chunk.rows);
@@ -264,11 +311,11 @@ private:
         args.b_x = p_.width.stride * chunk.pitch;
         args.b_y = p_.height.stride * p_.width.input * chunk.pitch;
         args.b_z = chunk.strip_image;
-        args.out = out;
-        args.out_row = p_.kernel_taps * p_.group_inputs;
+        args.out = to.at;
+        args.out_row = to.row;
         args.tiles = 1;
         args.columns = static_cast<int>(columns);
-        args.mode = mode;
+        args.mode = to.mode;
         const int vectors = static_cast<int>(ceil_div(columns, k_.lanes));
         k_.gemm->packed_tile[tile.rows - 1][vectors - 1](args);
     }
@@ -281,12 +328,18 @@ private:
             k_.add_rows(sums + i * p_.weights_count, 0, 1, filter, sums);
         float* out = call_.grad_weights + o * filter;
         if (needs_staging(p_)) {
-            float* ordered = call_.accumulate ? memory : out;
-            k_.transpose(sums, p_.group_inputs, ordered, p_.kernel_taps, p_.kernel_taps,
-                         p_.group_inputs);
-            sums = ordered;
+            store_filter(sums, p_.group_inputs, p_.group_inputs, memory, out);
+        } else {
+            store_sums(call_, sums, filter, out);
         }
-        store_sums(call_, sums, filter, out);
+    }
+
+    // Some channels of a filter from [tap][c] to [c][tap].
+    void store_filter(const float* sums, int64_t tap_step, int64_t channels, float* memory,
+                      float* out) const {
+        float* ordered = call_.accumulate ? memory : out;
+        k_.transpose(sums, tap_step, ordered, p_.kernel_taps, p_.kernel_taps, channels);
+        store_sums(call_, ordered, channels * p_.kernel_taps, out);
     }
 
     const Problem& p_;
@@ -299,7 +352,7 @@ private:
     const Layout layout_;
     const Tiles tiles_;
     const Cut cut_;
-    const bool apart_;
+    const bool by_tiles_, apart_;
 };
 
 }  // namespace

@@ -67,15 +67,19 @@ WorkspaceSize dot_weights_workspace(const Context&);
 void dot_backward_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                           const Execution&);
 
-// The sum of a part of a plane over some images, in kVirtualLanes chains.
-inline float sum_of_plane(const KernelSet& k, const float* plane, int64_t image, int64_t images,
-                          int64_t pixels) {
+// Adds a part of a plane over some images to kVirtualLanes chains.
+inline void add_plane(const KernelSet& k, const float* plane, int64_t image, int64_t images,
+                      int64_t pixels, float* chains) {
     const int64_t whole = pixels / kVirtualLanes, rest = pixels % kVirtualLanes;
-    float chains[kVirtualLanes] = {};
     for (int64_t n = 0; n < images; ++n, plane += image) {
         k.add_rows(plane, kVirtualLanes, whole, kVirtualLanes, chains);
         k.add_rows(plane + whole * kVirtualLanes, kVirtualLanes, 1, rest, chains);
     }
+}
+inline float sum_of_plane(const KernelSet& k, const float* plane, int64_t image, int64_t images,
+                          int64_t pixels) {
+    float chains[kVirtualLanes] = {};
+    add_plane(k, plane, image, images, pixels, chains);
     return sum_of_lanes(chains);
 }
 

@@ -15,14 +15,15 @@ bool has_outputs_in_lanes(const Problem& p) {
     const bool either = p.kernel_taps == 1 && !InputLayout(p, 1).copied &&
                         (p.channels_last() || (h.stride == 1 && w.stride == 1));
     if (!either) return true;
-    // Multiply-adds of whole vectors for a pixel, in eighths: a tile of a single vector waits for its loads, and
-    // a vector's transposition in NCHW costs about as much as eight of them.
+    // Multiply-adds of whole vectors for a pixel, in eighths: a vector's transposition in NCHW costs about as much
+    // as eight of them.
     const auto cost = [&](int64_t lanes, int64_t multiplied) {
         const int64_t vectors = ceil_div(lanes, kVirtualLanes);
-        return multiplied * (vectors == 1 ? 9 : 8) + (p.channels_last() ? 0 : 64 * vectors);
+        return multiplied * 8 + (p.channels_last() ? 0 : 64 * vectors);
     };
     const int64_t outputs = cost(p.group_outputs, outer_cost_outputs(p));
-    const int64_t inputs = cost(p.group_inputs, outer_cost_inputs(p));
+    // Their bias is summed apart.
+    const int64_t inputs = cost(p.group_inputs, outer_cost_inputs(p)) + 3 * p.group_outputs / 2;
     if (outputs != inputs) return outputs < inputs;
     // The side in lanes is read by whole lines for every tile, of the other one six values at a time; but sums
     // with outputs in lanes are transposed at the end, which few pixels do not pay.
@@ -84,11 +85,57 @@ struct Sums {
     int64_t units;  // blocks of all groups
 };
 
+// The rows of the sums as runs of rows whose values lie at a constant step, cut into groups for the tiles that serve
+// them in place of rows with an offset each.
+struct RowGroups {
+    RowGroups(const Context& context, const Sums& s, int64_t input_channel,
+              int64_t gradient_channel) {
+        const Problem& p = context.problem;
+        const bool last = p.channels_last(), one_tap = p.kernel_taps == 1;
+        run = s.rows, step = gradient_channel;
+        if (s.outputs_in_lanes) {
+            step = last || one_tap ? input_channel : p.width.dilation;
+            run = last || one_tap ? p.group_inputs : p.width.kernel;
+            // Pixels side by side.
+            if (last && p.groups == 1 && p.width.dilation == 1) run *= p.width.kernel;
+        }
+        if (s.vectors > kMaxGroupVectors) return;
+        if (s.blocks != 1) return;
+        const OuterGroupTiles& k = context.kernels->outer->grouped_rows[s.vectors - 1];
+        // Values so far apart that more of them than L1 has ways fall into the same set.
+        constexpr int64_t kSets = 512;
+        if (k.most == 0 || run < k.each || step % kSets == 0) return;
+        per_run = ceil_div(run, k.each);
+        // What is computed twice must cost less than the other tiles' waiting.
+        const int64_t most = s.vectors == 1 ? 20 : 7;
+        if ((per_run * k.each - run) * 100 > run * most) return;
+        tiles = &k;
+        count = s.rows / run * per_run;
+    }
+    // The rows of a group: the last one of a run starts early.
+    int64_t first(int64_t group) const {
+        const int64_t start = group / per_run * run;
+        return start + min_of(group % per_run * tiles->each, run - tiles->each);
+    }
+    int64_t skipped(int64_t group) const {
+        return group % per_run + 1 < per_run ? 0 : per_run * tiles->each - run;
+    }
+    // The rows of some groups of a single run.
+    Range rows(Range groups, int64_t all) const {
+        if (tiles == nullptr) return groups;
+        return {groups.first * tiles->each, min_of(all, groups.end * tiles->each)};
+    }
+    const OuterGroupTiles* tiles = nullptr;  // null: rows have offsets
+    int64_t run, step, per_run = 0, count = 0;
+};
+
 // The parts of the workspace, in floats.
 struct Layout {
     Layout(const Context& context, const Chunks& c, const Sums& s) {
         const Problem& p = context.problem;
         offsets = shared.place(s.rows * int64_t{sizeof(ptrdiff_t) / sizeof(float)});
+        // A run of fewer rows than a group has none, so there are not more groups than rows.
+        groups = shared.place(s.rows * int64_t{sizeof(OuterGroup) / sizeof(float)});
         apart = c.partials > 1 || s.outputs_in_lanes;
         sums = shared.place(apart ? CheckedSize(c.partials) * p.weights_count : CheckedSize(0));
         bias = shared.place(CheckedSize(c.partials) * p.bias_count);
@@ -103,9 +150,9 @@ struct Layout {
             filters = CheckedSize(kVirtualLanes) * p.kernel_taps * p.group_inputs;
     }
     bool apart;
-    int64_t offsets, sums, bias;    // shared
-    int64_t derived, lanes, strip;  // per thread
-    CheckedSize filters = 0;        // floats of the adding of partial sums, per thread
+    int64_t offsets, groups, sums, bias;  // shared
+    int64_t derived, lanes, strip;        // per thread
+    CheckedSize filters = 0;              // floats of the adding of partial sums, per thread
     MemoryMap shared, per_thread;
 };
 
@@ -122,22 +169,31 @@ public:
           sums_(context),
           layout_(context, chunks_, sums_),
           input_(p_, chunks_.rows),
-          offsets_(reinterpret_cast<ptrdiff_t*>(workspace.shared_floats() + layout_.offsets)) {}
+          row_groups_(context, sums_, input_.channel, gradient_channel()),
+          offsets_(reinterpret_cast<ptrdiff_t*>(workspace.shared_floats() + layout_.offsets)),
+          groups_(reinterpret_cast<OuterGroup*>(workspace.shared_floats() + layout_.groups)) {}
 
     void run() const {
         fill_offsets();
+        for (int64_t i = 0; i < row_groups_.count; ++i) {
+            const int64_t first = row_groups_.first(i);
+            groups_[i] = {offsets_[first], static_cast<int>(first),
+                          static_cast<int>(row_groups_.skipped(i))};
+        }
+        // Rows, or groups of them.
+        const bool grouped = row_groups_.tiles != nullptr;
+        const int64_t rows = grouped ? row_groups_.count : sums_.rows;
+        const int64_t most = grouped ? row_groups_.tiles->most : k_.outer->rows[0];
         const int64_t wanted = ceil_div(fewest_tasks(execution_), call_.active(chunks_.partials));
         const int64_t unit_parts = min_of(sums_.units, wanted);
-        const int64_t row_parts =
-            min_of(ceil_div(sums_.rows, k_.outer->rows[0]), ceil_div(wanted, unit_parts));
+        const int64_t row_parts = min_of(ceil_div(rows, most), ceil_div(wanted, unit_parts));
         const int64_t parts = unit_parts * row_parts;
         parallel_for(execution_, chunks_.partials * parts, [&](int64_t task, int slot) {
             const int64_t unit = task % parts / row_parts, row = task % row_parts;
             add_chunks(task / parts,
                        {share_start(sums_.units, unit_parts, unit),
                         share_start(sums_.units, unit_parts, unit + 1)},
-                       {share_start(sums_.rows, row_parts, row),
-                        share_start(sums_.rows, row_parts, row + 1)},
+                       {share_start(rows, row_parts, row), share_start(rows, row_parts, row + 1)},
                        reinterpret_cast<float*>(workspace_.slot(slot)));
         });
         if (!call_.finishes()) return;
@@ -197,17 +253,16 @@ private:
                 b = in_lanes(chunk, b, columns.count(), memory + layout_.lanes);
                 float* at = bias + group * p_.group_outputs;
                 OuterTileArgs args = pixels(chunk, a, b);
-                if (call_.grad_bias != nullptr) {
-                    if (sums_.outputs_in_lanes && rows.first == 0) {
-                        args.bias = at + columns.first;
-                    } else if (!sums_.outputs_in_lanes && columns.first == 0) {
-                        add_bias_rows(chunk, a, rows, starts, at);
-                    }
-                }
+                const bool has_bias = call_.grad_bias != nullptr;
+                if (has_bias && sums_.outputs_in_lanes && rows.first == 0)
+                    args.bias = at + columns.first;
                 args.columns = static_cast<int>(columns.count());
                 args.out = sums + group * sums_.rows * sums_.columns + columns.first;
                 args.add = !starts || (call_.accumulate && !layout_.apart);
                 multiply(args, rows, distance(units, unit, range, i));
+                // After the products, which wait less for what is not in cache yet.
+                if (has_bias && !sums_.outputs_in_lanes && columns.first == 0)
+                    add_bias_rows(chunk, a, row_groups_.rows(rows, sums_.rows), starts, at);
             }
         }
     }
@@ -327,6 +382,10 @@ private:
     // of 3 to 64 channels at 224 x 224.
     void multiply(OuterTileArgs& args, Range rows, ptrdiff_t next) const {
         const OuterKernels& k = *k_.outer;
+        if (row_groups_.tiles != nullptr) {
+            multiply_groups(args, rows, next);
+            return;
+        }
         float* const out = args.out;
         const int64_t vectors = ceil_div(args.columns, k_.lanes),
                       partial = args.columns % k_.lanes != 0;
@@ -356,6 +415,24 @@ private:
                        });
     }
 
+    void multiply_groups(OuterTileArgs& args, Range groups, ptrdiff_t next) const {
+        const OuterGroupTiles& k = *row_groups_.tiles;
+        const int64_t lines = ceil_div(args.columns, kVirtualLanes);
+        const int64_t tiles = ceil_div(groups.count(), k.most);
+        args.ahead_all = tiles < lines;
+        args.group_step = row_groups_.step;
+        int64_t line = 0;
+        for_each_share(groups.count(), tiles, [&](int64_t first, int64_t count) {
+            args.rows = static_cast<int>(count);
+            args.groups = groups_ + groups.first + first;
+            args.ahead =
+                next == 0 || line >= (args.ahead_all ? 1 : lines) ? 0 : next + line * kVirtualLanes;
+            ++line;
+            k.tile[max_of(count, k.fewest) - k.fewest](args);
+            args.bias = nullptr;
+        });
+    }
+
     void add_bias_columns(const Chunk& chunk, const PixelView& b, int64_t columns, bool first,
                           float* bias) const {
         if (first) memset(bias, 0, static_cast<size_t>(columns) * sizeof(float));
@@ -371,10 +448,16 @@ private:
             add_bias_columns(chunk, some, rows.count(), first, bias + rows.first);
             return;
         }
-        for (int64_t o = rows.first; o < rows.end; ++o) {
-            const float sum =
-                sum_of_plane(k_, a.at + o * a.channel, a.z, chunk.images, chunk_pixels(chunk));
-            bias[o] = first ? sum : bias[o] + sum;
+        // The planes' chains are added together: apart that took as long as the chains.
+        for (int64_t o = rows.first; o < rows.end; o += kVirtualLanes) {
+            const int64_t planes = min_of(kVirtualLanes, rows.end - o);
+            float chains[kVirtualLanes * kVirtualLanes] = {}, sums[kVirtualLanes];
+            for (int64_t i = 0; i < planes; ++i)
+                add_plane(k_, a.at + (o + i) * a.channel, a.z, chunk.images, chunk_pixels(chunk),
+                          chains + i * kVirtualLanes);
+            k_.outer->add_lanes(chains, planes, sums);
+            for (int64_t i = 0; i < planes; ++i)
+                bias[o + i] = first ? sums[i] : bias[o + i] + sums[i];
         }
     }
 
@@ -409,7 +492,9 @@ private:
     const Sums sums_;
     const Layout layout_;
     const InputLayout input_;
+    const RowGroups row_groups_;
     ptrdiff_t* const offsets_;
+    OuterGroup* const groups_;
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 //   backward_input  result h = phase + stride * a, position a, and of the taps only those with
 //                   (phase + pad - r * dilation) divisible by stride: offset that quotient
 //
-// No multiplication with a zero that a strided gradient would hold is ever made. Phases and taps are
-// computed where they are needed: a table would grow with the kernel and the stride.
+// No multiplication with a zero that a strided gradient would hold is ever made. Taps are computed where they are
+// needed, and so are phases past the first few: a table would grow with the kernel and the stride.
 #pragma once
 
 #include "base/checked_math.h"
@@ -36,11 +36,15 @@ struct TapPlace {
 
 class Window {
 public:
-    Window(const Axis& axis, nconv_pass pass) : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
-        if (forward_) return;
+    // Not inlined, like make_phase(): in each of its many places that was 20 KB of code.
+    [[gnu::noinline]] Window(const Axis& axis, nconv_pass pass)
+        : axis_(axis), forward_(pass == NCONV_PASS_FORWARD) {
         // Taps r and r + tap_period_ have the same phase: the smallest period with
         // tap_period_ * dilation divisible by stride.
-        tap_period_ = axis.stride / gcd(axis.stride, axis.dilation);
+        if (!forward_) tap_period_ = axis.stride / gcd(axis.stride, axis.dilation);
+        tap_step_ = forward_ ? axis.dilation : -(tap_period_ * axis.dilation / axis.stride);
+        known_count_ = tap_period_ <= kKnownPeriod ? min_of(phases(), kKnownPhases) : 0;
+        for (int64_t i = 0; i < known_count_; ++i) known_[i] = make_phase(i);
     }
 
     int64_t source_extent() const { return forward_ ? axis_.input : axis_.output; }
@@ -54,21 +58,15 @@ public:
         return ceil_div(result_extent() - phase, result_step());
     }
 
-    int64_t tap_count(int64_t phase) const {
-        const int64_t first = first_tap(phase);
-        return first >= axis_.kernel ? 0 : ceil_div(axis_.kernel - first, tap_period_);
-    }
+    int64_t tap_count(int64_t phase) const { return phase_at(phase).taps; }
 
     Tap tap(int64_t phase, int64_t index) const {
-        const int64_t kernel = first_tap(phase) + index * tap_period_;
-        const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
-        return {kernel, forward_ ? reach : (phase - reach) / axis_.stride};
+        const Tap first = phase_at(phase).first;
+        return {first.kernel + index * tap_period_, first.offset + index * tap_step_};
     }
 
     // From one tap of a phase to the next.
-    int64_t tap_step() const {
-        return forward_ ? axis_.dilation : -(tap_period_ * axis_.dilation / axis_.stride);
-    }
+    int64_t tap_step() const { return tap_step_; }
 
     // The taps that read inside the source at place `at` of a phase.
     TapRange taps_inside(int64_t phase, int64_t at) const {
@@ -106,6 +104,23 @@ public:
     int64_t result_spacing() const { return !forward_ && axis_.kernel == 1 ? axis_.stride : 1; }
 
 private:
+    // The divisions that follow from a phase took a tenth of backward_input of 7 x 7 phases, made for each image.
+    struct Phase {
+        Tap first;
+        int64_t taps;
+    };
+    static constexpr int64_t kKnownPhases = 4, kKnownPeriod = 64;
+
+    Phase phase_at(int64_t phase) const {
+        return phase < known_count_ ? known_[phase] : make_phase(phase);
+    }
+    [[gnu::noinline]] Phase make_phase(int64_t phase) const {
+        const int64_t kernel = first_tap(phase);
+        const int64_t reach = kernel * axis_.dilation - axis_.pad_before;
+        return {{kernel, forward_ ? reach : (phase - reach) / axis_.stride},
+                kernel >= axis_.kernel ? 0 : ceil_div(axis_.kernel - kernel, tap_period_)};
+    }
+
     int64_t kernel_reach() const { return (axis_.kernel - 1) * axis_.dilation; }
 
     // The first tap of a phase; the kernel's size or more if it has none. Bounded by the stride.
@@ -119,7 +134,9 @@ private:
 
     Axis axis_;
     bool forward_;
-    int64_t tap_period_ = 1;
+    int64_t tap_period_ = 1, tap_step_ = 1;
+    int64_t known_count_ = 0;
+    Phase known_[kKnownPhases] = {};
 };
 
 }  // namespace nconv

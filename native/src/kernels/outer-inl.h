@@ -107,4 +107,93 @@ void outer_tile(const OuterTileArgs& t) {
     }
 }
 
+// Groups of rows share a pointer, so that a tile of one or two vectors may be as high as there are registers. In tiles
+// of eight rows 16 channels wait for their loads and their sums: 5 x 5 of 1 to 16 at 64 % of peak.
+template <class V>
+struct OuterGroupShape {
+    static constexpr bool kServed =
+        V::kLanes == kVirtualLanes && V::kRegisters >= 32 && V::kFreeMasks;
+    static constexpr int each(int vectors) { return vectors == 1 ? 5 : 3; }
+    static constexpr int most(int vectors) { return vectors == 1 ? 5 : 4; }
+    static constexpr int kFewest = 3;
+};
+
+// The bias is summed in any case, beside the multiply-adds.
+template <class V, int kGroups, int kVectors>
+void outer_groups_tile(const OuterTileArgs& t) {
+    using Reg = typename V::Reg;
+    constexpr int kEach = OuterGroupShape<V>::each(kVectors);
+    Accumulators<V, kGroups * kEach, kVectors> acc;
+    Reg bias[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+        bias[v] = V::zero();
+#pragma GCC unroll 25
+        for (int i = 0; i < kGroups * kEach; ++i) acc.at[i][v] = V::zero();
+    }
+    const ptrdiff_t a_x = t.a_x, b_x = t.b_x, ahead = t.ahead;
+    const ptrdiff_t step = t.group_step, three = 3 * step;
+    const int left = t.columns - (kVectors - 1) * V::kLanes;
+    const typename V::Mask last = V::range(0, left);
+    for (int64_t z = 0; z < t.z; ++z) {
+        for (int64_t y = 0; y < t.y; ++y) {
+            const float* row = t.b + z * t.b_z + y * t.b_y;
+            const float* a[kGroups];
+#pragma GCC unroll 5
+            for (int g = 0; g < kGroups; ++g) {
+                const OuterGroup& group = t.groups[g < t.rows ? g : 0];
+                a[g] = t.a + z * t.a_z + y * t.a_y + group.offset;
+            }
+#pragma GCC unroll 1
+            for (int64_t x = t.x; x > 0; --x, row += b_x) {
+                Reg b[kVectors];
+                if (ahead != 0) {
+                    __builtin_prefetch(row + ahead);
+                    if (t.ahead_all && kVectors > 1) __builtin_prefetch(row + ahead + V::kLanes);
+                }
+#pragma GCC unroll 4
+                for (int v = 0; v < kVectors; ++v) {
+                    b[v] = v == kVectors - 1 ? V::load_where(last, row + v * V::kLanes)
+                                             : V::load(row + v * V::kLanes);
+                    V::pin(b[v]);
+                    bias[v] = V::add(bias[v], b[v]);
+                }
+#pragma GCC unroll 5
+                for (int g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 5
+                    for (int i = 0; i < kEach; ++i) {
+                        const Reg broadcast = V::broadcast(a[g] + (i == 3 ? three : i * step));
+#pragma GCC unroll 4
+                        for (int v = 0; v < kVectors; ++v) {
+                            Reg& sum = acc.at[g * kEach + i][v];
+                            sum = V::fma(broadcast, b[v], sum);
+                        }
+                    }
+                    a[g] += a_x;
+                }
+            }
+        }
+    }
+    const typename V::Mask kept = V::range(0, t.add ? V::kLanes : 0);
+    const typename V::Mask kept_last = V::range(0, t.add ? left : 0);
+    const auto finish = [&](float* to, const Reg* sums) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors - 1; ++v)
+            V::store(to + v * V::kLanes, V::add(V::load_where(kept, to + v * V::kLanes), sums[v]));
+        to += (kVectors - 1) * V::kLanes;
+        V::store_where(last, to, V::add(V::load_where(kept_last, to), sums[kVectors - 1]));
+    };
+#pragma GCC unroll 5
+    for (int g = 0; g < kGroups; ++g) {
+        if (g >= t.rows) break;
+        const int skipped = t.groups[g].skipped;
+        float* to = t.out + t.groups[g].row * t.out_row;
+#pragma GCC unroll 5
+        for (int i = 0; i < kEach; ++i, to += t.out_row) {
+            if (i >= skipped) finish(to, acc.at[g * kEach + i]);
+        }
+    }
+    if (t.bias != nullptr) finish(t.bias, bias);
+}
+
 }  // namespace nconv

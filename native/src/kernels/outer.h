@@ -26,6 +26,14 @@ struct OuterTileArgs {
     bool add;
     ptrdiff_t ahead;  // ask for a line of b so far ahead; 0: do not
     bool ahead_all;   // or for as many lines as there are vectors
+    // Of tiles of groups of rows, in place of the offsets; `rows` of them are valid.
+    const struct OuterGroup* groups;
+    ptrdiff_t group_step;
+};
+// Rows `row` up of a tile that read values group_step apart, of which the first `skipped` are another group's.
+struct OuterGroup {
+    ptrdiff_t offset;
+    int row, skipped;
 };
 using OuterTile = void (*)(const OuterTileArgs&);
 
@@ -73,12 +81,19 @@ struct GroupTiles {
 constexpr int kGroupSizes = 3;  // groups of 2, 4 and 8 channels
 
 constexpr int kMaxOuterRows = 5;  // numbers of rows
+constexpr int kMaxGroupVectors = 2, kMaxGroupCounts = 3;
+// Tiles of `fewest` up to `most` groups of `each` rows, which have the bias, too.
+struct OuterGroupTiles {
+    int each, fewest, most;  // most 0: there are none
+    OuterTile tile[kMaxGroupCounts];
+};
 struct OuterKernels {
     int vectors, rows[kMaxTileVectors];  // at most; [vectors - 1]
     int fewest_rows;
     // [columns fill no whole vectors][rows - fewest_rows][vectors - 1]; bias tiles have the fewest rows.
     OuterTile tile[2][kMaxOuterRows][kMaxTileVectors];
     OuterTile bias_tile[2][kMaxTileVectors];
+    OuterGroupTiles grouped_rows[kMaxGroupVectors];  // [vectors - 1]
     GroupTiles group_tiles[kGroupSizes];
     DotTiles dots;
     // sums[i] = the sum over lanes of chains[i][kVirtualLanes], halves added until one is left.

@@ -30,6 +30,16 @@ constexpr void add_outer_vectors(OuterKernels& set) {
     if constexpr (kVectors > 1) add_outer_vectors<V, kVectors - 1>(set);
 }
 
+template <class V, int kVectors, int kGroups = OuterGroupShape<V>::most(kVectors)>
+constexpr void add_outer_groups(OuterGroupTiles& tiles) {
+    constexpr int kFewest = OuterGroupShape<V>::kFewest;
+    if (kGroups > tiles.most) tiles.most = kGroups;
+    tiles.each = OuterGroupShape<V>::each(kVectors);
+    tiles.fewest = kFewest;
+    tiles.tile[kGroups - kFewest] = outer_groups_tile<V, kGroups, kVectors>;
+    if constexpr (kGroups > kFewest) add_outer_groups<V, kVectors, kGroups - 1>(tiles);
+}
+
 template <class V, int kGroup, int kTaps = GroupShape<V>::taps(kGroup)>
 constexpr void add_group_tiles(GroupTiles& tiles) {
     if (kTaps > tiles.taps) tiles.taps = kTaps;
@@ -50,6 +60,10 @@ constexpr OuterKernels make_outer() {
     set.vectors = Shape::kVectors;
     set.fewest_rows = Shape::kFewestRows;
     add_outer_vectors<V, Shape::kVectors>(set);
+    if constexpr (OuterGroupShape<V>::kServed) {
+        add_outer_groups<V, 1>(set.grouped_rows[0]);
+        add_outer_groups<V, 2>(set.grouped_rows[1]);
+    }
     add_group_tiles<V, 2>(set.group_tiles[0]);
     add_group_tiles<V, 4>(set.group_tiles[1]);
     add_group_tiles<V, 8>(set.group_tiles[2]);
