@@ -68,6 +68,7 @@ CheckedSize depthwise_pixels_workspace(const Context&, const Gather&);
 
 // Weight gradients with the elements of a row in lanes; with channels in lanes.
 bool has_pixel_weights(const Problem&);
+bool has_small_weight_strips(const Problem&);
 WorkspaceSize depthwise_pixel_weights_workspace(const Problem&);
 void depthwise_pixel_weights(const Context&, const BackwardWeightsCall&, const Workspace&,
                              const Execution&);

@@ -21,7 +21,7 @@ struct ColumnPhase {
 // Rows of a call of a fixed kernel: a tile that stays in L2, but not so low that the rows it shares
 // with its neighbours count.
 int64_t fixed_rows(int64_t row_floats) {
-    constexpr int64_t kTileFloats = 1 << 14, kFewest = 32;
+    constexpr int64_t kTileFloats = 1 << 14, kFewest = kMostFoldedRows;
     return max_of(kFewest, kTileFloats / row_floats);
 }
 
@@ -42,7 +42,8 @@ public:
         constexpr int64_t kTaskWork = 1 << 16;
         const int64_t work = call.result_pixels() * call.problem().kernel_taps * channels_;
         const int64_t wanted =
-            max_of(ceil_div(planes_ * work, kTaskWork), 2 * fewest_tasks(execution));
+            round_up(max_of(ceil_div(planes_ * work, kTaskWork), 2 * fewest_tasks(execution)),
+                     execution.threads);
         plane_blocks_ = min_of(planes_, wanted);
         tile_blocks_ = min_of(tiles_, max_of(1, wanted / plane_blocks_));
     }

@@ -213,6 +213,10 @@ struct StripExtent {
         output = min_of(p.height.output, max_of(4, wanted / each));
         input = min_of(p.height.input, (output - 1) * p.height.stride + reach);
     }
+    CheckedSize floats(const Problem& p) const {
+        return (CheckedSize(input) * p.width.input + CheckedSize(output) * p.width.output) *
+               kChannelBlock;
+    }
     int64_t output, input;
 };
 
@@ -293,6 +297,13 @@ void store_block(const Context& context, const BackwardWeightsCall& call, const 
 
 }  // namespace
 
+// 16 MB a thread; only kernel rows far apart or very long rows need more.
+bool has_small_weight_strips(const Problem& p) {
+    constexpr int64_t kMostFloats = 1 << 22;
+    const CheckedSize floats = StripExtent(p).floats(p);
+    return floats.valid() && floats.value() <= kMostFloats;
+}
+
 WorkspaceSize depthwise_weights_workspace(const Context& context) {
     const Problem& p = context.problem;
     if (has_pixel_weights(p)) return depthwise_pixel_weights_workspace(p);
@@ -301,10 +312,7 @@ WorkspaceSize depthwise_weights_workspace(const Context& context) {
     const int64_t channels = max_of(kChannelBlock, most_channels(context));
     CheckedSize floats = CheckedSize(p.kernel_taps + 1) * channels;
     if (takes_strips(p)) {
-        const StripExtent rows(p);
-        floats = floats + (CheckedSize(rows.input) * p.width.input +
-                           CheckedSize(rows.output) * p.width.output) *
-                              kChannelBlock;
+        floats = floats + StripExtent(p).floats(p);
     }
     size.per_thread = floats * int64_t{sizeof(float)};
     return size;

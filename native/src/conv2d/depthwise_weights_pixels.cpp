@@ -40,12 +40,15 @@ struct Cut {
         block = max_of(1, kBlockFloats / (read * period)) * period;
     }
 
+    // Between kernel rows far apart lie rows that no gradient of a band meets.
     void cut_strip(const Problem& p) {
         const int64_t step = p.width.stride, columns = ceil_div(p.width.input, step) * channels;
         const int64_t fit = kSplitFloats / (columns * step) - reach;
         band = min_of(band, max_of(kFewestRows, fit / p.height.stride));
-        const int64_t rows = min_of(p.height.input, (band - 1) * p.height.stride + reach);
-        flat = channels == 1 && p.width.input % step == 0;
+        apart = p.height.kernel > 1 && p.height.dilation > band * p.height.stride;
+        const int64_t rows = apart ? p.height.kernel * band
+                                   : min_of(p.height.input, (band - 1) * p.height.stride + reach);
+        flat = channels == 1 && p.width.input % step == 0 && !apart;
         phase = round_up(flat ? rows * columns : columns, kVirtualLanes);
         strip_row = flat ? columns : step * phase;
         strip = flat ? step * phase : rows * strip_row;
@@ -55,8 +58,9 @@ struct Cut {
     int64_t sums;              // of a channel: the taps and the bias
     int64_t period;
     int64_t reach;
-    bool splits;        // rows of the input into every stride-th pixel
-    bool flat = false;  // at once: no row ends within a stride
+    bool splits;         // rows of the input into every stride-th pixel
+    bool flat = false;   // at once: no row ends within a stride
+    bool apart = false;  // those of each kernel row for itself, `band` rows of a strip each
     int64_t phase = 0, strip_row = 0, strip = 0;
     int64_t band, parts, block;
     int64_t together;  // planes of a task at most
@@ -138,7 +142,11 @@ private:
         const int64_t grad_row = p_.width.output * cut_.channels;
         int64_t source_row = p_.width.input * cut_.channels;
         const float* source = planes.input;
-        if (cut_.splits) {
+        if (cut_.apart) {
+            source_row = cut_.strip_row;
+            source = planes.strip;
+            split_apart(planes, first, rows);
+        } else if (cut_.splits) {
             const int64_t low = max_of(0, first * y.stride - y.pad_before);
             const int64_t high =
                 min_of(y.input, (first + rows - 1) * y.stride - y.pad_before + cut_.reach);
@@ -157,7 +165,8 @@ private:
         args.grad_plane = p_.output_pixels * cut_.channels;
         args.sums_plane = cut_.sums * cut_.period;
         args.grad_step = row_step_ * grad_row;
-        args.source_step = row_step_ * y.stride * source_row;
+        args.source_step =
+            (cut_.apart ? row_period_ * cut_.band : row_step_ * y.stride) * source_row;
         for (int64_t e = 0; e < grad_row; e += cut_.block) {
             args.first = e;
             args.end = min_of(grad_row, e + cut_.block);
@@ -176,13 +185,27 @@ private:
             args.sums = planes.sums + r * p_.width.kernel * cut_.period;
             for (int64_t b = 0; b < min_of(row_step_, rows); ++b) {
                 const int64_t at = (first + b) * y.stride + r * y.dilation - y.pad_before;
-                args.source = source + at * source_row;
+                args.source = source + (cut_.apart ? r * cut_.band + b : at) * source_row;
                 args.first_step = ceil_div(max_of(0, -at), step);
                 args.end_step = ceil_div(max_of(0, y.input - at), step);
                 args.grad = planes.grad + (first + b) * p_.width.output * cut_.channels;
                 args.grad_rows = ceil_div(rows - b, row_step_);
                 args.bias_rows = r == 0 ? args.grad_rows : 0;
                 context_.kernels->depthwise_weights->pixels(args);
+            }
+        }
+    }
+
+    // Every row that kernel row r meets behind each other, from r * band on.
+    void split_apart(const Planes& planes, int64_t first, int64_t rows) const {
+        const Axis& y = p_.height;
+        const int64_t row = p_.width.input * cut_.channels;
+        for (int64_t r = 0; r < y.kernel; ++r) {
+            for (int64_t b = 0; b < rows; ++b) {
+                const int64_t at = (first + b) * y.stride + r * y.dilation - y.pad_before;
+                if (at >= 0 && at < y.input)
+                    split(planes.input + at * row, 1,
+                          planes.strip + (r * cut_.band + b) * cut_.strip_row);
             }
         }
     }
@@ -250,7 +273,7 @@ private:
 bool has_pixel_weights(const Problem& p) {
     constexpr int64_t kFewest = kVirtualLanes / 2, kWide = 24, kFewTaps = 9;
     if (p.channels_last()) return p.input_channels < kVirtualLanes;
-    if (p.input_channels < kFewest) return true;
+    if (p.input_channels < kFewest || !has_small_weight_strips(p)) return true;
     const Axis& x = p.width;
     const bool kernel =
         x.dilation == 1 && (x.stride == 1 ? x.kernel == 3 || x.kernel == 5 || x.kernel == 7

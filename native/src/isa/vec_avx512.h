@@ -63,6 +63,7 @@ struct VecAvx512 {
         return _mm512_load_ps(lanes);
     }
     static Mask range(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static Mask either(Mask a, Mask b) { return static_cast<Mask>(a | b); }
     static Reg load_where(Mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
     // The lower lanes of a and the upper ones of b.
     static Reg halves(Reg a, Reg b) { return _mm512_mask_blend_ps(0xff00, a, b); }

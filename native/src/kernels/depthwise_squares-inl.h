@@ -1,6 +1,7 @@
 // Depthwise gathers of square kernels with the elements of a row in lanes, down the rows of a plane.
 #pragma once
 
+#include "kernels/depthwise_folded-inl.h"
 #include "kernels/depthwise_pixels-inl.h"
 
 namespace nconv {
@@ -57,8 +58,7 @@ struct DepthwiseSideEdges {
 };
 
 // 3 x 3 in a plane, padded by one: the middle tap's vectors, and both others by shuffles of neighbours. With a
-// load for each tap, of which two cross cache lines, 28 x 28 reached 58 % of peak, so 68. Two rows of 7 in a
-// vector, two planes at a time, were no faster than transposing: 34 % of peak.
+// load for each tap, of which two cross cache lines, 28 x 28 reached 58 % of peak, so 68.
 template <class V, int kVectors, bool kFalls>
 struct DepthwiseJoinedTaps {
     using Reg = typename V::Reg;
@@ -304,6 +304,9 @@ void depthwise_pixels_fixed_sized(const DepthwisePixelsArgs& t, const DepthwiseS
 
 template <class V, bool kBroadcast, int kKernel, int kStep>
 void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
+    if constexpr (V::kFreeMasks && kBroadcast && kKernel == 3 && kStep == 1) {
+        if (depthwise_folds<V>(t)) return depthwise_folded<V>(t);
+    }
     constexpr int kMost = DepthwisePixelsTile<V>::fixed_vectors(kKernel, kStep);
     depthwise_pixels_row<V>(
         t, kMost,
@@ -315,7 +318,7 @@ void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
 template <class V, bool kBroadcast>
 constexpr DepthwisePixels depthwise_pixels_list() {
     using Tile = DepthwisePixelsTile<V>;
-    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, {}};
+    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, {}, V::kFreeMasks && kBroadcast};
     if constexpr (Tile::kFixed) {
         list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
         list.fixed[1] = {5, 1, depthwise_pixels_fixed<V, kBroadcast, 5, 1>};

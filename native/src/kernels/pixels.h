@@ -37,6 +37,7 @@ struct DepthwisePixelsArgs {
 using DepthwisePixelsKernel = void (*)(const DepthwisePixelsArgs&);
 
 constexpr int kDepthwisePixels = 5;
+constexpr int kFewestFoldedRows = 4, kMostFoldedRows = 32;
 struct DepthwisePixels {
     int rows;  // at most in a call of any
     DepthwisePixelsKernel any;
@@ -49,6 +50,9 @@ struct DepthwisePixels {
         int taps, step;
         DepthwisePixelsKernel kernel;
     } fixed[kDepthwisePixels];
+    // Whether that for 3 x 3 takes two rows at a time of planes of such a height, whose rows fill up to half of a
+    // vector and more than a quarter.
+    bool folds;
 };
 
 // Planes of backward_input of 3 x 3 with stride 2 and padding of one, weights as in forward: gradient (i, j)
