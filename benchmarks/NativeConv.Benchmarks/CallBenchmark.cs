@@ -47,6 +47,11 @@ public unsafe class CallBenchmark
     [GlobalCleanup]
     public void Cleanup()
     {
+        AllocationMeter.Report(nameof(EmptyPInvoke), () => EmptyPInvoke());
+        AllocationMeter.Report(nameof(NativeCall), () => NativeCall());
+        AllocationMeter.Report(nameof(PInvoke), () => PInvoke());
+        AllocationMeter.Report(nameof(Plan), Plan);
+        AllocationMeter.Report(nameof(Layered), Layered);
         _call!.Dispose();
         _packed!.Dispose();
         _plan!.Dispose();
