@@ -14,8 +14,10 @@ namespace NativeConv.Benchmarks;
 [EvaluateOverhead(true)]
 public unsafe class CallBenchmark
 {
+    internal const string LayerName = "call.1x1";
+
     private static readonly Layer s_layer =
-        Layer.Parse("g1mb1_ic1ih1_oc1oh1_kh1sh1ph0dh0n\"call.1x1\"");
+        Layer.Parse($"g1mb1_ic1ih1_oc1oh1_kh1sh1ph0dh0n\"{LayerName}\"");
 
     private readonly float[] _input = [1];
     private readonly float[] _bias = [2];
@@ -47,6 +49,11 @@ public unsafe class CallBenchmark
     [GlobalCleanup]
     public void Cleanup()
     {
+        AllocationMeter.Report(nameof(EmptyPInvoke), () => EmptyPInvoke());
+        AllocationMeter.Report(nameof(NativeCall), () => NativeCall());
+        AllocationMeter.Report(nameof(PInvoke), () => PInvoke());
+        AllocationMeter.Report(nameof(Plan), Plan);
+        AllocationMeter.Report(nameof(Layered), Layered);
         _call!.Dispose();
         _packed!.Dispose();
         _plan!.Dispose();

@@ -39,6 +39,7 @@ public abstract class LayerBenchmark
         _peak = Math.Max(_peak, MachinePeak.Measure(Scenario!.Threads));
         Console.WriteLine(
             string.Create(CultureInfo.InvariantCulture, $"{Reporting.Result.PeakPrefix}{_peak:F1}"));
+        AllocationMeter.Report(nameof(Run), Run);
         _workload!.Dispose();
     }
 

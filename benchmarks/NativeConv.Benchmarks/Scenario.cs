@@ -16,11 +16,12 @@ public sealed record Scenario(string Engine, TensorLayout Layout, int Threads, L
     /// <summary>The layout as results name it.</summary>
     public string LayoutName => Layout == TensorLayout.Nhwc ? "nhwc" : "nchw";
 
-    /// <summary>Whether it is of the selection that takes a minute: NHWC and all threads, of the layers
+    /// <summary>Whether it is of the selection that takes a minute: the cost of a call, NHWC and all threads of the layers
     /// with 3 x 3 and 1 x 1 kernels that most networks consist of, and one thread of one of them.</summary>
     public bool IsQuick =>
         Layer.Name switch
         {
+            CallBenchmark.LayerName => true,
             "rn50.3x3.64@56" => Layout == TensorLayout.Nhwc,
             "rn50.1x1.64-256@56" or "mbv2.dw3.32@112" =>
                 Layout == TensorLayout.Nhwc && Threads > 1 && Pass is Passes.Forward,

@@ -28,17 +28,21 @@ internal sealed record Result(
             return null;
         }
 
-        double peak = report.ExecuteResults
-            .SelectMany(static result => result.StandardOutput)
-            .Where(static line => line.StartsWith(PeakPrefix, StringComparison.Ordinal))
-            .Select(static line => double.Parse(line.AsSpan(PeakPrefix.Length), CultureInfo.InvariantCulture))
-            .DefaultIfEmpty()
-            .Max();
         return new Result(
             statistics.Min * 1e-3,
             statistics.Median * 1e-3,
             of.Operations / statistics.Min,
-            peak,
-            report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase));
+            Printed(report, PeakPrefix) ?? 0,
+            (long?)Printed(report, AllocatedPrefix(report.BenchmarkCase.Descriptor.WorkloadMethod.Name)));
     }
+
+    /// <summary>Before the bytes that a call of a method allocates.</summary>
+    public static string AllocatedPrefix(string method) => $"// Allocated by {method}: ";
+
+    /// <summary>The greatest number that the processes of a case printed after a prefix.</summary>
+    private static double? Printed(BenchmarkReport report, string prefix) =>
+        report.ExecuteResults
+            .SelectMany(static result => result.StandardOutput)
+            .Where(line => line.StartsWith(prefix, StringComparison.Ordinal))
+            .Max(line => (double?)double.Parse(line.AsSpan(prefix.Length), CultureInfo.InvariantCulture));
 }
