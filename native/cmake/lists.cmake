@@ -116,8 +116,9 @@ function(nativeconv_link_windows)
     set(machine arm64)
   endif()
   add_custom_command(OUTPUT "${folder}/libkernel32.a" DEPENDS "${folder}/kernel32.def"
-    COMMAND "${CMAKE_DLLTOOL}" -m ${machine} -d "${folder}/kernel32.def" -l "${folder}/libkernel32.a"
-    VERBATIM)
+    # In its folder: GNU's dlltool makes a symbol of the path that it is given.
+    COMMAND "${CMAKE_DLLTOOL}" -m ${machine} -d kernel32.def -l libkernel32.a
+    WORKING_DIRECTORY "${folder}" VERBATIM)
   add_custom_target(nativeconv_kernel32 DEPENDS "${folder}/libkernel32.a")
   add_dependencies(nativeconv nativeconv_kernel32)
   target_link_libraries(nativeconv PRIVATE "${folder}/libkernel32.a")

@@ -88,7 +88,7 @@ check_elf() {
 }
 
 check_pe() {
-    local all characteristics imports arm64=
+    local all imports arm64=
     all=$("$readobj" --file-headers --coff-imports --coff-exports --coff-load-config \
         --coff-debug-directory "$library")
     grep -q 'IMAGE_FILE_MACHINE_ARM64' <<<"$all" && arm64=1
