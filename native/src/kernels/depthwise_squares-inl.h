@@ -77,7 +77,7 @@ struct DepthwiseJoinedTaps {
             V::pin(in[v]);
         }
     }
-    // A lone vector is a whole row: what its neighbours would give is padding.
+    // A lone vector is a whole row, of the source too: what its neighbours would give is padding.
     Reg get(int s, int v) const {
         const int at = edges.place(s);
         if (at == 1) return in[v];
@@ -285,11 +285,12 @@ void depthwise_pixels_fixed_sized(const DepthwisePixelsArgs& t, const DepthwiseS
         } else {
             if constexpr (kBroadcast && kKernel == 3) {
                 const ptrdiff_t before = t.columns[0].offset, behind = t.columns[2].offset;
-                if (before == -1 && behind == 1) {
+                const bool joins = kVectors > 1 || t.source_count == t.count;
+                if (joins && before == -1 && behind == 1) {
                     using Taps = DepthwiseJoinedTaps<V, kVectors, false>;
                     return depthwise_pixels_fixed_tile<V, true, 3, 1, kVectors, Taps>(t, spot);
                 }
-                if (before == 1 && behind == -1) {
+                if (joins && before == 1 && behind == -1) {
                     using Taps = DepthwiseJoinedTaps<V, kVectors, true>;
                     return depthwise_pixels_fixed_tile<V, true, 3, 1, kVectors, Taps>(t, spot);
                 }
@@ -318,7 +319,8 @@ void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
 template <class V, bool kBroadcast>
 constexpr DepthwisePixels depthwise_pixels_list() {
     using Tile = DepthwisePixelsTile<V>;
-    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, {}, V::kFreeMasks && kBroadcast};
+    DepthwisePixels list = {
+        Tile::kRows, depthwise_pixels<V, kBroadcast>, {}, V::kFreeMasks && kBroadcast};
     if constexpr (Tile::kFixed) {
         list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
         list.fixed[1] = {5, 1, depthwise_pixels_fixed<V, kBroadcast, 5, 1>};
