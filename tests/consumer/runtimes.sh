@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: runtimes.sh ASSETS SCRATCH_FOLDER [RID...]
-# Links consumer.c with every runtimes/RID/native/LIBRARY of a folder, or those of some RIDs, and with the libnconv.a
-# for it, as far as this machine has a compiler for it, and runs it as far as it has a processor or an emulator. Says
-# what it left out.
+# Links consumer.c with every runtimes/RID/native/LIBRARY of a folder, or those of some RIDs, and with the
+# libnconv.a for it, as far as this machine has a compiler for it, and runs it as far as it has a processor
+# or an emulator. Says what it left out.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_root=$(cd "$here/../.." && pwd)

@@ -120,8 +120,9 @@ check_pe() {
 # be32 OFFSET: the number there, most significant byte first.
 be32() { echo $((16#$(od -v -A n -t x1 -j "$1" -N 4 "$library" | tr -d ' '))); }
 
-# macOS ends a process of arm64 that runs a page whose hash is not the one in the signature. An ad-hoc signature holds
-# the hashes and nothing more, and is what the file ends with: codesign's own words where it is, else its arithmetic.
+# macOS ends a process of arm64 that runs a page whose hash is not the one in the signature. An ad-hoc
+# signature holds the hashes and nothing more, and is what the file ends with. Where there is a codesign
+# it decides, elsewhere its arithmetic.
 check_signature() { # check_signature LOAD_COMMANDS
     local start size directory slots hashes page
     read -r start size <<<"$(awk '/LC_CODE_SIGNATURE/ { n = 1 }

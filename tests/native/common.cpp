@@ -7,8 +7,8 @@ namespace nconv_test {
 
 namespace {
 
-// Multiply-adds of the largest shape for which the scalar set is tried. An emulator takes 20 ns for each of any set,
-// and this set is tried on all shapes by the processors that run tests without one.
+// Multiply-adds of the largest shape for which the scalar set is tried. An emulator takes 20 ns for
+// each of any set, and this set is tried on all shapes by the processors that run tests without one.
 #ifdef NCONV_TEST_EMULATED
 constexpr double kLargestScalar = 3e5;
 #else

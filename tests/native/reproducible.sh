@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: reproducible.sh SCRATCH_FOLDER [RID...]
-# Packs the committed sources in two folders of different names, for all platforms there is a compiler for or for some,
-# and names every file of the package, and every archive, that is not the same in both.
+# Packs the committed sources in two folders of different names, for all platforms there is a compiler for
+# or for some, and names every file of the package, and every archive, that is not the same in both.
 set -euo pipefail
 source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 [[ $# != 0 ]] || { sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2 && exit 2; }
