@@ -39,6 +39,29 @@ struct StripPixelsArgs {
 };
 using StripPixels = void (*)(const StripPixelsArgs&);
 
+// The four phases of a strided backward_input that are neighbours in the result, for a run of pixels of one strip row:
+// what a place of the source adds to any of them is added at once. Channels in lanes, `columns` of them:
+//   out[phase][i * out_step + j] = sum over t with weights[phase], d of
+//       source[i * source_step + taps[t].offset + d] * taps[t].weights[phase][d][j]
+constexpr int kQuad = 4, kMaxQuadTaps = 16;
+struct QuadTap {
+    ptrdiff_t offset;
+    const float* weights[kQuad];  // [depth][lanes]; null: it adds nothing to that phase
+    int phases;                   // a bit for each that it adds to
+};
+struct StripQuadsArgs {
+    const float* source;
+    ptrdiff_t source_step;
+    const QuadTap* taps;
+    int tap_count;
+    int64_t depth;
+    float* out[kQuad];
+    ptrdiff_t out_step;
+    int64_t pixels;
+    int columns;
+};
+using StripQuads = void (*)(const StripQuadsArgs&);
+
 // Lines of the next row of the source to ask for while one is worked on: [line][channel].
 struct SlidingAsk {
     const float* at;
@@ -76,6 +99,7 @@ struct NarrowKernels {
     int strip_channel_vectors, strip_pixel_rows;
     StripChannels strip_channels[kMaxTileVectors];  // [vectors - 1]
     StripPixels strip_pixels[kMaxTileRows];         // [rows - 1]
+    StripQuads strip_quads;                         // null: phase by phase
     StripRows strip_rows;
     int sliding_row_count;                   // at most in a call
     SlidingRows sliding_rows[kMaxTileRows];  // [rows - 1]

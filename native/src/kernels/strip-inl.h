@@ -30,6 +30,11 @@ struct StripShape {
     static constexpr int kMostPixelVectors = V::kLanes == 1 ? 1 : 8;
 };
 
+template <int kNumber>
+struct Constant {
+    static constexpr int kValue = kNumber;
+};
+
 // Inlined by force: a call would send the accumulators through memory.
 template <class V, int kRows, int kVectors>
 [[gnu::always_inline]] inline void store_tile(const Accumulators<V, kRows, kVectors>& acc,
@@ -117,6 +122,112 @@ void strip_channels(const StripChannelsArgs& t) {
         return;
     }
     for (; pixel < t.pixels; ++pixel) strip_channels_tile<V, 1, kVectors>(t, pixel);
+}
+
+// One place of the source for the phases of a set.
+template <class V, int kPixels, int kSet>
+[[gnu::always_inline]] inline void add_to_quads(Accumulators<V, kPixels, kQuad>& acc,
+                                                const float* source, ptrdiff_t step,
+                                                const QuadTap& tap, int64_t depth) {
+    const float* weights[kQuad];
+#pragma GCC unroll 4
+    for (int v = 0; v < kQuad; ++v) weights[v] = tap.weights[v];
+#pragma GCC unroll 1
+    for (int64_t d = 0; d < depth; ++d, ++source) {
+        typename V::Reg b[kQuad];
+#pragma GCC unroll 4
+        for (int v = 0; v < kQuad; ++v) {
+            if ((kSet >> v & 1) == 0) continue;
+            b[v] = V::load(weights[v] + d * V::kLanes);
+            V::pin(b[v]);
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < kPixels; ++i) {
+            const typename V::Reg a = V::broadcast(source + i * step);
+#pragma GCC unroll 4
+            for (int v = 0; v < kQuad; ++v) {
+                if ((kSet >> v & 1) != 0) acc.at[i][v] = V::fma(a, b[v], acc.at[i][v]);
+            }
+        }
+    }
+}
+
+template <class V, int kPixels>
+void strip_quads_tile(const StripQuadsArgs& t, int64_t pixel) {
+    Accumulators<V, kPixels, kQuad> acc;
+#pragma GCC unroll 4
+    for (int v = 0; v < kQuad; ++v) {
+#pragma GCC unroll 6
+        for (int i = 0; i < kPixels; ++i) acc.at[i][v] = V::zero();
+    }
+    const ptrdiff_t step = t.source_step;
+    const float* source = t.source + pixel * step;
+    const QuadTap* tap = t.taps;
+    for (int left = t.tap_count; left > 0; --left, ++tap) {
+        const float* at = source + tap->offset;
+        const auto add = [&](auto set) __attribute__((always_inline)) {
+            add_to_quads<V, kPixels, decltype(set)::kValue>(acc, at, step, *tap, t.depth);
+        };
+        switch (tap->phases) {
+            case 1:
+                add(Constant<1>());
+                break;
+            case 2:
+                add(Constant<2>());
+                break;
+            case 3:
+                add(Constant<3>());
+                break;
+            case 4:
+                add(Constant<4>());
+                break;
+            case 5:
+                add(Constant<5>());
+                break;
+            case 8:
+                add(Constant<8>());
+                break;
+            case 10:
+                add(Constant<10>());
+                break;
+            case 12:
+                add(Constant<12>());
+                break;
+            default:
+                add(Constant<15>());
+                break;
+        }
+    }
+    const typename V::Mask mask = V::range(0, t.columns);
+#pragma GCC unroll 4
+    for (int v = 0; v < kQuad; ++v) {
+        float* out = t.out[v] + pixel * t.out_step;
+#pragma GCC unroll 6
+        for (int i = 0; i < kPixels; ++i, out += t.out_step)
+            V::store_where(mask, out, acc.at[i][v]);
+    }
+}
+
+// Near-equal tiles; fewer pixels than the smallest has one by one.
+template <class V>
+void strip_quads(const StripQuadsArgs& t) {
+    constexpr int kMost = 6, kFewest = 4;
+    int64_t tiles = (t.pixels + kMost - 1) / kMost;
+    for (int64_t pixel = 0; pixel < t.pixels; --tiles) {
+        const int64_t count = (t.pixels - pixel + tiles - 1) / tiles;
+        if (count == kMost) {
+            strip_quads_tile<V, kMost>(t, pixel);
+        } else if (count == kMost - 1) {
+            strip_quads_tile<V, kMost - 1>(t, pixel);
+        } else if (t.pixels >= kFewest) {
+            // Pixels computed twice get the same value twice.
+            const int64_t last = t.pixels - kFewest;
+            strip_quads_tile<V, kFewest>(t, pixel < last ? pixel : last);
+        } else {
+            for (int64_t i = 0; i < count; ++i) strip_quads_tile<V, 1>(t, pixel + i);
+        }
+        pixel += count;
+    }
 }
 
 template <class V, int kRows, int kVectors>

@@ -28,6 +28,8 @@ constexpr NarrowKernels make_narrow() {
     set.strip_channel_vectors = Strip::kChannelVectors;
     set.strip_pixel_rows = Strip::kPixelRows;
     add_strip_tiles<V, Strip::kChannelVectors, Strip::kPixelRows>(set);
+    // Four phases of a vector each need its registers.
+    if constexpr (V::kLanes == kVirtualLanes && V::kFreeMasks) set.strip_quads = strip_quads<V>;
     set.strip_rows = strip_rows<V>;
     set.sliding_row_count = SlidingShape<V>::kRows;
     add_sliding_rows<V, SlidingShape<V>::kRows>(set);
