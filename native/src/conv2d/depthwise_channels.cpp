@@ -146,7 +146,7 @@ int64_t walk_rows(const DepthwiseCall& call) {
 // Blocks of near-equal numbers of whole vectors of channels: one where a kernel walks, else of up to 256
 // channels; more where threads would be short of tasks, but of not less than four vectors where runs of them are
 // read along memory. A task costs 0.1 us before its sums: of 960 channels at 7 x 7, which take a thread
-// 3.2 us, two threads made 65 % of peak in eight tasks and 80 in two.
+// 3.2 us, two threads made 55 % of peak in eight tasks and 64 in two.
 int64_t channel_blocks(const DepthwiseCall& call, const ChannelsGather& gather,
                        const Execution& execution) {
     constexpr int64_t kTaskWork = 1 << 18;
