@@ -54,7 +54,11 @@ prepare() {
     case ${OS:-}$rid in Windows_NTwin-*) compile=(gcc) run=() ;; esac
     case $machine$rid in Darwin*) ;; *osx-*) compile=(Mac) ;; esac
 }
-export WINEPREFIX=$PWD/wine WINEDEBUG=-all
+# Not below build/: a drive of Wine is a link to the root of the system, which whoever lists the repository's files
+# would follow, BenchmarkDotNet for one.
+WINEPREFIX=$(mktemp -d)
+trap 'rm -rf "$WINEPREFIX"' EXIT
+export WINEPREFIX WINEDEBUG=-all
 
 failures=0
 try() { # try KIND LIBRARY FLAGS...
