@@ -41,7 +41,8 @@ enum class Parts {
 };
 
 // Three sets of taps at most: wide kernels would come in parts of single columns. Where less than 1 % of the taps
-// reads padding a region has a row or two, and tiles of the border's one or two pixels take what is saved.
+// reads padding a region has a row or two, and tiles of the border's one or two pixels take what is saved. Of three
+// places each would be a part: 256 to 16 channels at 3 x 3 took 8.5 us for 3.2.
 class AxisParts {
 public:
     explicit AxisParts(const Window& axis) : axis_(axis), parts(parts_of()) {}
@@ -64,8 +65,9 @@ private:
     };
 
     Parts parts_of() {
-        constexpr int64_t kShare = 100;
+        constexpr int64_t kShare = 100, kFewest = 4;
         if (summed_taps(axis_) < 1) return Parts::kFar;
+        if (axis_.phase_size(0) < kFewest) return Parts::kOne;
         // Long axes need not be walked: at most a kernel's reach is border.
         if (axis_.phase_size(0) > kShare * (axis_.highest_offset() - axis_.lowest_offset() + 1))
             return Parts::kOne;
