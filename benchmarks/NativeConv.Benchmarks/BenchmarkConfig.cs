@@ -25,8 +25,8 @@ internal sealed class BenchmarkConfig : ManualConfig
             Job.Default
                 .WithId("Short")
                 .WithWarmupCount(3)
-                .WithIterationCount(quick ? 12 : 20)
-                .WithIterationTime(TimeInterval.FromMilliseconds(20))
+                .WithIterationCount(quick ? 40 : 100)
+                .WithIterationTime(TimeInterval.FromMilliseconds(3))
                 .WithEvaluateOverhead(false)
                 .WithGcForce(false)
                 .WithOutlierMode(OutlierMode.RemoveUpper)
