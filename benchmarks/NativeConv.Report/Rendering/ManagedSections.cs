@@ -49,7 +49,7 @@ internal sealed class ManagedSections(ResultSet results, Markdown text)
         text.Bullets(duels.GroupBy(duel => duel.Pass).Select(pass =>
             $"{Format.Pass(pass.Key)}: geometric mean {string.Join(" and ", threads.Select(count => Format.Ratio(Statistics.GeometricMean([.. pass.Where(duel => duel.Threads == count).Select(duel => duel.Ratio)]))))} "
             + $"times as fast ({string.Join(" and ", threads.Select(Format.Threads))})"));
-        Agreement();
+        Agreement(threads);
         Calls();
     }
 
@@ -59,16 +59,20 @@ internal sealed class ManagedSections(ResultSet results, Markdown text)
     ];
 
     /// <summary>The same calls by nconv_bench, in C++.</summary>
-    private void Agreement()
+    private void Agreement(int[] threads)
     {
-        double[] ratios = [.. results.Managed.Where(row => row.Engine == ManagedResult.Plan && !row.IsCallAlone)
-            .Select(row => row.MinUs / (results.Ours(Sets.Layers, row.Pass, row.Layout, row.Threads, row.Name)?.MinUs ?? double.NaN))
-            .Where(ratio => !double.IsNaN(ratio)).Order()];
-        if (ratios.Length > 0)
+        List<(int Threads, double Ratio)> cases = [.. results.Managed.Where(row => row.Engine == ManagedResult.Plan && !row.IsCallAlone)
+            .Select(row => (row.Threads,
+                row.PercentPeak / (results.Ours(Sets.Layers, row.Pass, row.Layout, row.Threads, row.Name)?.PercentPeak ?? double.NaN)))
+            .Where(pair => !double.IsNaN(pair.Item2))];
+        if (cases.Count > 0)
         {
-            text.Paragraph(
-                $"The same {ratios.Length} cases in `nconv_bench`: `ConvolutionPlan` takes {Format.Ratio(Statistics.Median(ratios))} of its times "
-                + $"(median; {Format.Ratio(ratios[0])} to {Format.Ratio(ratios[^1])}; {ratios.Count(ratio => Math.Abs(ratio - 1) <= 0.05)} within 5 %).");
+            text.Paragraph("Percent of peak by `ConvolutionPlan` in parts of `nconv_bench`'s for the same layer:");
+            text.Bullets(threads.Select(count => cases.Where(pair => pair.Threads == count).Select(pair => pair.Ratio).Order().ToArray())
+                .Zip(threads, (ratios, count) => (ratios, count)).Where(pair => pair.ratios.Length > 0)
+                .Select(pair => $"{Format.Threads(pair.count)}: {Format.Ratio(Statistics.Median(pair.ratios))} at the median, "
+                    + $"{Format.Ratio(pair.ratios[0])} to {Format.Ratio(pair.ratios[^1])}; "
+                    + $"{pair.ratios.Count(ratio => Math.Abs(ratio - 1) <= 0.05)} of {pair.ratios.Length} within 5 %"));
         }
     }
 
