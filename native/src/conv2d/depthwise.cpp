@@ -21,20 +21,19 @@ bool has_plane_kernel(const Context& context) {
     return false;
 }
 
-// True if a vector holds two rows of a plane, and its kernel serves it: 7 x 7 by 3 x 3.
-bool folds(const Context& context, const Gather& g) {
+}  // namespace
+
+bool depthwise_folds(const Context& context, const Gather& g) {
     const Problem& p = context.problem;
     const int64_t width = g.x.result_extent(), lanes = context.kernels->lanes;
     const auto same = [](const Axis& a) {
         return a.kernel == 3 && a.stride == 1 && a.dilation == 1 && a.pad_before == 1 &&
                a.input == a.output;
     };
-    return context.kernels->pixels->plane.folds && same(p.height) && same(p.width) &&
+    return context.kernels->pixels->plane.folded != nullptr && same(p.height) && same(p.width) &&
            p.height.input >= kFewestFoldedRows && p.height.input <= kMostFoldedRows &&
            width * 2 <= lanes && width * 2 > lanes / 2;
 }
-
-}  // namespace
 
 DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     const Problem& p = context.problem;
@@ -56,7 +55,7 @@ DepthwiseWay depthwise_way(const Context& context, const Gather& g) {
     // chain a row where there are many taps: 5 x 5 of 14 pixels 54 % of peak by strips, 45 by
     // planes, of 28 pixels 51 and 65. It costs less everywhere if there is no kernel for planes.
     constexpr int64_t kManyTaps = 25;
-    const bool narrow = g.x.result_extent() * 2 <= lanes && !folds(context, g);
+    const bool narrow = g.x.result_extent() * 2 <= lanes && !depthwise_folds(context, g);
     const bool transposes = narrow || g.x.result_step() > 1 ||
                             (p.kernel_taps >= kManyTaps && g.x.result_extent() <= lanes) ||
                             !has_plane_kernel(context);

@@ -17,6 +17,8 @@ enum class DepthwiseWay {
     kStrips,       // NCHW where masks cost more than transposing blocks of planes to kChannels
 };
 DepthwiseWay depthwise_way(const Context&, const Gather&);
+// Whether a vector holds two rows of a plane, and there is a kernel for it: 7 x 7 by 3 x 3.
+bool depthwise_folds(const Context&, const Gather&);
 
 // Elements after which the weights of interleaved channels repeat in whole vectors.
 int64_t interleaved_period(const Context&);

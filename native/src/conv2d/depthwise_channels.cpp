@@ -133,8 +133,8 @@ private:
 // which of strided rows should still be in L1: AVX2, 96 channels at 112 x 112 from 33 to 41 % of peak on two threads.
 int64_t walk_rows(const DepthwiseCall& call) {
     constexpr int64_t kRows = 56, kStridedRows = 14, kFewest = 8, kPhasesFloats = 1 << 15;
-    constexpr int64_t kConflict = 1024 / sizeof(float), kLine = 16;
-    const bool halves = call.kernels().lanes < kLine;
+    constexpr int64_t kConflict = 1024 / sizeof(float);
+    const bool halves = call.kernels().lanes < kLineFloats;
     const int64_t channels = call.problem().input_channels;
     if (channels % kConflict == 0) return 0;
     if (call.gather.phases() == 1)

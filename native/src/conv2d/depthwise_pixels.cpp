@@ -72,6 +72,7 @@ private:
     };
     MostRows rows() const { return {*this}; }
     DepthwisePixelsKernel fixed(const Line& line) const {
+        if (folds_) return kernels_.folded;
         // Such kernels take every weight in turn; one column of a strided gradient reads every second.
         const bool whole = same_edges_ && line.kernel_step == 1 && phases_[0].kernel_step == 1;
         for (const DepthwisePixels::Fixed& f : kernels_.fixed) {
@@ -231,6 +232,7 @@ private:
         depthwise_way(call_.context, call_.gather) == DepthwiseWay::kInterleaved;
     const DepthwisePixels& kernels_ =
         interleaved_ ? call_.kernels().pixels->interleaved : call_.kernels().pixels->plane;
+    const bool folds_ = !interleaved_ && depthwise_folds(call_.context, call_.gather);
     // Elements of a pixel, planes of an image.
     const int64_t channels_ = interleaved_ ? call_.problem().input_channels : 1;
     const int64_t planes_ = interleaved_ ? 1 : call_.problem().input_channels;

@@ -17,8 +17,7 @@ struct Rectangle {
 // Asks for the lines of so many floats. The empty asm: gcc 12 takes a function that does nothing else for one
 // without effect and drops its calls.
 inline void prefetch(const float* run, int64_t floats) {
-    constexpr int64_t kLine = 16;
-    for (int64_t i = 0; i < floats; i += kLine) {
+    for (int64_t i = 0; i < floats; i += kLineFloats) {
         __builtin_prefetch(run + i);
         asm volatile("");
     }
@@ -41,10 +40,10 @@ void for_each_plane_run(const Rectangle& r, int64_t plane_width, const Body& bod
 // one line. 64 channels of 224 x 224, whose planes share the sets of L1, gain 3 to 5 % in Winograd, as at
 // 112 x 112; load_strip gained nothing.
 inline int64_t before_line(const float* run, int64_t plane_size, int64_t pixels) {
-    constexpr int64_t kLine = 16;
-    if (plane_size % kLine != 0 || reinterpret_cast<uintptr_t>(run) % sizeof(float) != 0) return 0;
-    const auto at = static_cast<int64_t>(reinterpret_cast<uintptr_t>(run) / sizeof(float) % kLine);
-    return at == 0 ? 0 : min_of(pixels, kLine - at);
+    const auto address = reinterpret_cast<uintptr_t>(run);
+    if (plane_size % kLineFloats != 0 || address % sizeof(float) != 0) return 0;
+    const auto at = static_cast<int64_t>(address / sizeof(float) % kLineFloats);
+    return at == 0 ? 0 : min_of(pixels, kLineFloats - at);
 }
 
 // strip[pixel * pitch + c] = planes[c * plane_size + pixel] for a run of pixels.

@@ -12,7 +12,6 @@ namespace {
 constexpr int64_t kMostChannels =
     4;  // interleaved or in planes: beyond are layers, never of rank one
 constexpr int64_t kMostRow = 1 << 18;  // pixels: a task has four rows, 16 MB of 4 channels
-constexpr int64_t kLine = 16;          // floats of a cache line
 // How far u[r] * v[s] may be from a weight, relative to it: 8 roundings. A product of two rounded
 // vectors, scaled to a sum of one, needs up to 5 for its rounding, pivots and factors.
 constexpr double kTolerance = 1.0 / (1 << 21);
@@ -66,13 +65,13 @@ struct Shape {
           x(gather.x, problem.width.kernel),
           distance(context.kernels->lanes) {
         while (distance % channels != 0) distance += context.kernels->lanes;
-        left = round_up(x.before * channels, kLine);
+        left = round_up(x.before * channels, kLineFloats);
     }
     // Floats of a row of a strip; whole vectors are stored and read behind its end.
     CheckedSize pitch() const {
         const CheckedSize row = CheckedSize(x.source + x.after) * channels;
-        const CheckedSize floats = CheckedSize(left) + row + 3 * kLine;
-        return floats.valid() ? CheckedSize(floats.value() / kLine * kLine) : floats;
+        const CheckedSize floats = CheckedSize(left) + row + 3 * kLineFloats;
+        return floats.valid() ? CheckedSize(floats.value() / kLineFloats * kLineFloats) : floats;
     }
     // Packed: what depthwise packs, the factors of each plane, and 1 if all weights are their products.
     CheckedSize factors() const {
@@ -192,7 +191,7 @@ private:
         down.to_row = pitch_;
         SeparableRowArgs along = {};
         along.step = shape_.channels;
-        along.shift = static_cast<int>((shape_.left + x.lowest * shape_.channels) % kLine);
+        along.shift = static_cast<int>((shape_.left + x.lowest * shape_.channels) % kLineFloats);
         along.taps = static_cast<int>(columns);
         along.weights = factors + rows * shape_.distance;
         along.weight_step = shape_.distance;

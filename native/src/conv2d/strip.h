@@ -87,4 +87,7 @@ struct Cut {
     int64_t height, width, groups, rows, columns;
 };
 
+const char* narrow_declines(const Problem&, nconv_pass);
+const char* narrow_yields(const Problem&, nconv_pass);
+
 }  // namespace nconv

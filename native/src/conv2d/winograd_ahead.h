@@ -11,7 +11,7 @@ struct WinogradPart {
     // Cache lines of a row; in NCHW, of each channel's.
     int64_t row_lines() const {
         const int64_t pixels = min_of(columns.end(), width) - max_of(0, columns.start);
-        return columns.joined() ? ceil_div(max_of(0, pixels) * pixel, kLine) : 0;
+        return columns.joined() ? ceil_div(max_of(0, pixels) * pixel, kLineFloats) : 0;
     }
     // Null if the row is outside of the image.
     const float* row(int64_t index) const {
@@ -21,9 +21,8 @@ struct WinogradPart {
                (y * width + max_of(0, columns.start)) * pixel;
     }
 
-    static constexpr int64_t kLine = 16;  // floats
-    const float* tensor;                  // at the first image, of NCHW at the first channel
-    int64_t image, pixel;                 // floats from one to the next
+    const float* tensor;   // at the first image, of NCHW at the first channel
+    int64_t image, pixel;  // floats from one to the next
     int64_t images;
     Runs rows, columns;
     int64_t height, width;
@@ -52,16 +51,18 @@ public:
         enter_row();
     }
 
-    // Sets what the next call asks for. In NCHW it is one line of each channel at most.
+    // Sets what the next call asks for: in NCHW one line of each channel at most; if nothing, what is in L1.
     void next(WinogradProductArgs* args) {
+        constexpr int64_t kBytes = sizeof(float);
+        args->ahead = reinterpret_cast<const char*>(args->b);
+        args->ahead_step = 0;
         const int64_t lines = share_ + (larger_-- > 0 ? 1 : 0);
         if (lines == 0 || part_ == kParts) return;
         if (row_ != nullptr) {
             const WinogradPart& part = parts_[part_];
-            constexpr int64_t kBytes = sizeof(float);
-            args->ahead = reinterpret_cast<const char*>(row_ + line_ * WinogradPart::kLine);
-            args->ahead_step = planes_ ? part.height * part.width * kBytes
-                                       : lines * WinogradPart::kLine * kBytes / steps_;
+            args->ahead = reinterpret_cast<const char*>(row_ + line_ * kLineFloats);
+            args->ahead_step =
+                planes_ ? part.height * part.width * kBytes : lines * kLineFloats * kBytes / steps_;
         }
         line_ += lines;
         enter_row();

@@ -136,15 +136,6 @@ void depthwise_folded_planes(const DepthwisePixelsArgs& args) {
     }
 }
 
-// Whole planes with a tap on every side.
-template <class V>
-bool depthwise_folds(const DepthwisePixelsArgs& t) {
-    const ptrdiff_t side = t.source_row < 0 ? 1 : -1;
-    return t.count * 2 <= V::kLanes && t.count * 2 > V::kLanes / 2 && t.rows >= kFewestFoldedRows &&
-           t.first_row == 1 && t.end_row == t.rows + 1 && t.source_row == -side * t.count &&
-           t.out_row == t.source_row && t.columns[0].offset == side && t.columns[2].offset == -side;
-}
-
 template <class V>
 void depthwise_folded(const DepthwisePixelsArgs& t) {
     (t.source_row < 0 ? depthwise_folded_planes<V, true> : depthwise_folded_planes<V, false>)(t);

@@ -305,9 +305,6 @@ void depthwise_pixels_fixed_sized(const DepthwisePixelsArgs& t, const DepthwiseS
 
 template <class V, bool kBroadcast, int kKernel, int kStep>
 void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
-    if constexpr (V::kFreeMasks && kBroadcast && kKernel == 3 && kStep == 1) {
-        if (depthwise_folds<V>(t)) return depthwise_folded<V>(t);
-    }
     constexpr int kMost = DepthwisePixelsTile<V>::fixed_vectors(kKernel, kStep);
     depthwise_pixels_row<V>(
         t, kMost,
@@ -319,8 +316,8 @@ void depthwise_pixels_fixed(const DepthwisePixelsArgs& t) {
 template <class V, bool kBroadcast>
 constexpr DepthwisePixels depthwise_pixels_list() {
     using Tile = DepthwisePixelsTile<V>;
-    DepthwisePixels list = {
-        Tile::kRows, depthwise_pixels<V, kBroadcast>, {}, V::kFreeMasks && kBroadcast};
+    DepthwisePixels list = {Tile::kRows, depthwise_pixels<V, kBroadcast>, {}, nullptr};
+    if constexpr (V::kFreeMasks && kBroadcast) list.folded = depthwise_folded<V>;
     if constexpr (Tile::kFixed) {
         list.fixed[0] = {3, 1, depthwise_pixels_fixed<V, kBroadcast, 3, 1>};
         list.fixed[1] = {5, 1, depthwise_pixels_fixed<V, kBroadcast, 5, 1>};

@@ -35,11 +35,7 @@ public:
 #pragma GCC unroll 1
         for (int64_t k = 0; k < depth; ++k, panel += kVectors * V::kLanes) {
             typename V::Reg b[kVectors];
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) {
-                b[v] = V::load(panel + v * V::kLanes);
-                V::pin(b[v]);
-            }
+            load_pinned<V>(b, panel);
 #pragma GCC unroll 6
             for (int i = 0; i < kRows; i += 2) {
                 const typename V::Reg a0 = V::broadcast(source.at(i, k)),

@@ -4,6 +4,7 @@
 namespace nconv {
 
 constexpr int kVirtualLanes = 16;
+constexpr int kLineFloats = 16;  // of a cache line
 constexpr int kMaxTileRows = 12;
 constexpr int kMaxTileVectors = 4;
 

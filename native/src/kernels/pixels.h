@@ -50,9 +50,9 @@ struct DepthwisePixels {
         int taps, step;
         DepthwisePixelsKernel kernel;
     } fixed[kDepthwisePixels];
-    // Whether that for 3 x 3 takes two rows at a time of planes of such a height, whose rows fill up to half of a
-    // vector and more than a quarter.
-    bool folds;
+    // Whole planes of 3 x 3 with stride 1, padded by one, of kFewestFoldedRows to kMostFoldedRows rows, two of which
+    // fill up to a vector and more than half of one. Null: there is none.
+    DepthwisePixelsKernel folded;
 };
 
 // Planes of backward_input of 3 x 3 with stride 2 and padding of one, weights as in forward: gradient (i, j)

@@ -46,11 +46,7 @@ void sliding_tile(const SlidingArgs& t, int64_t pixel) {
                 __builtin_prefetch(ask, 0, 2);
                 ask += ask_channel;
             }
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) {
-                b[v] = V::load(source + v * V::kLanes);
-                V::pin(b[v]);
-            }
+            load_pinned<V>(b, source);
 #pragma GCC unroll 9
             for (int i = 0; i < kRows; ++i) {
                 const typename V::Reg a = V::broadcast(weights + i);

@@ -30,11 +30,6 @@ struct StripShape {
     static constexpr int kMostPixelVectors = V::kLanes == 1 ? 1 : 8;
 };
 
-template <int kNumber>
-struct Constant {
-    static constexpr int kValue = kNumber;
-};
-
 // Inlined by force: a call would send the accumulators through memory.
 template <class V, int kRows, int kVectors>
 [[gnu::always_inline]] inline void store_tile(const Accumulators<V, kRows, kVectors>& acc,
@@ -81,11 +76,7 @@ void strip_channels_tile(const StripChannelsArgs& t, int64_t pixel) {
     for (int64_t tap = 0; tap < t.taps; ++tap, weights += kVectors * V::kLanes) {
         const float* at = source + t.offsets[tap];
         typename V::Reg b[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-            b[v] = V::load(weights + v * V::kLanes);
-            V::pin(b[v]);
-        }
+        load_pinned<V>(b, weights);
 #pragma GCC unroll 14
         for (int i = 0; i < kPixels; ++i) {
             const typename V::Reg a = V::broadcast(at + i * step);
@@ -152,6 +143,12 @@ template <class V, int kPixels, int kSet>
     }
 }
 
+// Calls add(set) for that of the sets that is `phases`.
+template <int... kSets, class Add>
+[[gnu::always_inline]] inline void for_set(int phases, const Add& add) {
+    (void)((phases == kSets && (add(Constant<kSets>()), true)) || ...);
+}
+
 template <class V, int kPixels>
 void strip_quads_tile(const StripQuadsArgs& t, int64_t pixel) {
     Accumulators<V, kPixels, kQuad> acc;
@@ -168,35 +165,8 @@ void strip_quads_tile(const StripQuadsArgs& t, int64_t pixel) {
         const auto add = [&](auto set) __attribute__((always_inline)) {
             add_to_quads<V, kPixels, decltype(set)::kValue>(acc, at, step, *tap, t.depth);
         };
-        switch (tap->phases) {
-            case 1:
-                add(Constant<1>());
-                break;
-            case 2:
-                add(Constant<2>());
-                break;
-            case 3:
-                add(Constant<3>());
-                break;
-            case 4:
-                add(Constant<4>());
-                break;
-            case 5:
-                add(Constant<5>());
-                break;
-            case 8:
-                add(Constant<8>());
-                break;
-            case 10:
-                add(Constant<10>());
-                break;
-            case 12:
-                add(Constant<12>());
-                break;
-            default:
-                add(Constant<15>());
-                break;
-        }
+        // A tap of each axis belongs to one phase of it or to both.
+        for_set<15, 5, 10, 3, 12, 1, 2, 4, 8>(tap->phases, add);
     }
     const typename V::Mask mask = V::range(0, t.columns);
 #pragma GCC unroll 4
@@ -247,11 +217,7 @@ void strip_pixels_tile(const StripPixelsArgs& t, int64_t pixel) {
     for (int64_t tap = 0; tap < t.taps; ++tap, weights += kRows) {
         const float* at = source + t.offsets[tap];
         typename V::Reg b[kVectors];
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-            b[v] = V::load(at + v * V::kLanes);
-            V::pin(b[v]);
-        }
+        load_pinned<V>(b, at);
 #pragma GCC unroll 8
         for (int i = 0; i < kRows; ++i) {
             const typename V::Reg a = V::broadcast(weights + i);

@@ -32,12 +32,28 @@ struct TileShape {
     static constexpr int kPackedTileVectors = kOneLane ? 1 : 2;
 };
 
+// A number as a type, for a lambda to take as an argument of a template.
+template <int kNumber>
+struct Constant {
+    static constexpr int kValue = kNumber;
+};
+
 template <class V, int kRows, int kVectors>
 struct Accumulators {
     static_assert(kRows * kVectors + kVectors + 1 <= V::kRegisters,
                   "accumulators, one row of b and one broadcast must fit the register file");
     typename V::Reg at[kRows][kVectors];
 };
+
+// Loaded once, not by each of the multiply-adds that read them.
+template <class V, int kVectors>
+[[gnu::always_inline]] inline void load_pinned(typename V::Reg (&b)[kVectors], const float* p) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+        b[v] = V::load(p + v * V::kLanes);
+        V::pin(b[v]);
+    }
+}
 
 // acc[i][v] += source value i * panel vector v for each k.
 template <class V, int kRows, int kVectors, class Source>
@@ -47,11 +63,7 @@ template <class V, int kRows, int kVectors, class Source>
 #pragma GCC unroll 1
     for (int64_t k = 0; k < depth; ++k, panel += kVectors * V::kLanes) {
         typename V::Reg b[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-            b[v] = V::load(panel + v * V::kLanes);
-            V::pin(b[v]);
-        }
+        load_pinned<V>(b, panel);
 #pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) {
             const typename V::Reg a = V::broadcast(source.at(i, k));

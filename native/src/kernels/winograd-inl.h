@@ -84,7 +84,7 @@ struct WinogradTransform {
     static NCONV_INLINE void input(const Load& d, const Store& store) {
         store(0, input_end(d, 0));
         for_each_pair([&](auto pair) __attribute__((always_inline)) {
-            constexpr int kPair = decltype(pair)::value;
+            constexpr int kPair = decltype(pair)::kValue;
             Reg plus, minus;
             input_pair<kPair>(d, &plus, &minus);
             store(1 + 2 * kPair, plus);
@@ -101,10 +101,6 @@ struct WinogradTransform {
         use(Constant<kPair>{});
         if constexpr (kPair + 1 < kPairs) for_each_pair<kPair + 1>(use);
     }
-    template <int kValue>
-    struct Constant {
-        static constexpr int value = kValue;
-    };
 
     // y[i], i of one parity, of the inverse: even powers of a pair are equal, odd ones opposite.
     template <int kParity, class Load>
@@ -170,7 +166,7 @@ struct WinogradInputVector {
     // tile through memory, whose stores are not.
     NCONV_INLINE void run_in_registers() const {
         T::for_each_pair([this](auto pair) __attribute__((always_inline)) {
-            constexpr int kPair = decltype(pair)::value;
+            constexpr int kPair = decltype(pair)::kValue;
             Reg plus[kTile], minus[kTile];
             const float* p = source;
 #pragma GCC unroll 9

@@ -21,7 +21,7 @@ struct WinogradGradientTransform {
     static NCONV_INLINE void points(const Load& d, const Store& store) {
         store(0, d(0));
         Forward::for_each_pair([&](auto pair) __attribute__((always_inline)) {
-            constexpr int kPair = decltype(pair)::value;
+            constexpr int kPair = decltype(pair)::kValue;
             Reg plus, minus;
             points_pair<kPair>(d, &plus, &minus);
             store(1 + 2 * kPair, plus);
@@ -45,7 +45,7 @@ struct WinogradGradientTransform {
         y[0] = scaled<V>(1.0 / Scale::zero(), m(0));
         y[2] = m(kTile - 1);
         Forward::for_each_pair([&](auto pair) __attribute__((always_inline)) {
-            constexpr int j = decltype(pair)::value;
+            constexpr int j = decltype(pair)::kValue;
             constexpr double kScale = 1.0 / Scale::norm(j);
             const Reg sum = V::add(m(1 + 2 * j), m(2 + 2 * j));
             const Reg difference = V::sub(m(1 + 2 * j), m(2 + 2 * j));
@@ -69,7 +69,7 @@ struct WinogradGradientVector {
 
     NCONV_INLINE void run() const {
         T::Forward::for_each_pair([this](auto pair) __attribute__((always_inline)) {
-            constexpr int kPair = decltype(pair)::value;
+            constexpr int kPair = decltype(pair)::kValue;
             Reg plus[kOutput], minus[kOutput];
             const float* p = source;
 #pragma GCC unroll 4
