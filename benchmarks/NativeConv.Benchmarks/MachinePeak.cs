@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using NativeConv.Benchmarks.Managed;
 
 namespace NativeConv.Benchmarks;
 
@@ -63,80 +64,38 @@ internal static class MachinePeak
     private static float Run() =>
         VectorBits switch
         {
-            512 => Run512(),
-            256 => Run256(),
-            _ => Run128(),
+            512 => Run<Vector512<float>, Vectors512>(),
+            256 => Run<Vector256<float>, Vectors256>(),
+            _ => Run<Vector128<float>, Vectors128>(),
         };
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static float Run512()
+    private static float Run<TVector, TVectors>()
+        where TVector : unmanaged
+        where TVectors : struct, IVectors<TVector>
     {
-        Vector512<float> f = Vector512.Create(0.999f);
-        Vector512<float> a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
+        TVector f = TVectors.Broadcast(0.999f);
+        TVector a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
         for (int n = 0; n < Rounds; n++)
         {
-            a = Vector512.FusedMultiplyAdd(a, f, f);
-            b = Vector512.FusedMultiplyAdd(b, f, f);
-            c = Vector512.FusedMultiplyAdd(c, f, f);
-            d = Vector512.FusedMultiplyAdd(d, f, f);
-            e = Vector512.FusedMultiplyAdd(e, f, f);
-            g = Vector512.FusedMultiplyAdd(g, f, f);
-            h = Vector512.FusedMultiplyAdd(h, f, f);
-            i = Vector512.FusedMultiplyAdd(i, f, f);
-            j = Vector512.FusedMultiplyAdd(j, f, f);
-            k = Vector512.FusedMultiplyAdd(k, f, f);
-            l = Vector512.FusedMultiplyAdd(l, f, f);
-            m = Vector512.FusedMultiplyAdd(m, f, f);
+            a = TVectors.MultiplyAdd(a, f, f);
+            b = TVectors.MultiplyAdd(b, f, f);
+            c = TVectors.MultiplyAdd(c, f, f);
+            d = TVectors.MultiplyAdd(d, f, f);
+            e = TVectors.MultiplyAdd(e, f, f);
+            g = TVectors.MultiplyAdd(g, f, f);
+            h = TVectors.MultiplyAdd(h, f, f);
+            i = TVectors.MultiplyAdd(i, f, f);
+            j = TVectors.MultiplyAdd(j, f, f);
+            k = TVectors.MultiplyAdd(k, f, f);
+            l = TVectors.MultiplyAdd(l, f, f);
+            m = TVectors.MultiplyAdd(m, f, f);
         }
 
-        return Vector512.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static float Run256()
-    {
-        Vector256<float> f = Vector256.Create(0.999f);
-        Vector256<float> a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
-        for (int n = 0; n < Rounds; n++)
-        {
-            a = Vector256.FusedMultiplyAdd(a, f, f);
-            b = Vector256.FusedMultiplyAdd(b, f, f);
-            c = Vector256.FusedMultiplyAdd(c, f, f);
-            d = Vector256.FusedMultiplyAdd(d, f, f);
-            e = Vector256.FusedMultiplyAdd(e, f, f);
-            g = Vector256.FusedMultiplyAdd(g, f, f);
-            h = Vector256.FusedMultiplyAdd(h, f, f);
-            i = Vector256.FusedMultiplyAdd(i, f, f);
-            j = Vector256.FusedMultiplyAdd(j, f, f);
-            k = Vector256.FusedMultiplyAdd(k, f, f);
-            l = Vector256.FusedMultiplyAdd(l, f, f);
-            m = Vector256.FusedMultiplyAdd(m, f, f);
-        }
-
-        return Vector256.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static float Run128()
-    {
-        Vector128<float> f = Vector128.Create(0.999f);
-        Vector128<float> a = f, b = f, c = f, d = f, e = f, g = f, h = f, i = f, j = f, k = f, l = f, m = f;
-        for (int n = 0; n < Rounds; n++)
-        {
-            a = Vector128.FusedMultiplyAdd(a, f, f);
-            b = Vector128.FusedMultiplyAdd(b, f, f);
-            c = Vector128.FusedMultiplyAdd(c, f, f);
-            d = Vector128.FusedMultiplyAdd(d, f, f);
-            e = Vector128.FusedMultiplyAdd(e, f, f);
-            g = Vector128.FusedMultiplyAdd(g, f, f);
-            h = Vector128.FusedMultiplyAdd(h, f, f);
-            i = Vector128.FusedMultiplyAdd(i, f, f);
-            j = Vector128.FusedMultiplyAdd(j, f, f);
-            k = Vector128.FusedMultiplyAdd(k, f, f);
-            l = Vector128.FusedMultiplyAdd(l, f, f);
-            m = Vector128.FusedMultiplyAdd(m, f, f);
-        }
-
-        return Vector128.Sum(a + b + c + d + e + g + h + i + j + k + l + m);
+        // So that none of them is left out.
+        a = TVectors.Add(TVectors.Add(a, b), TVectors.Add(c, d));
+        e = TVectors.Add(TVectors.Add(e, g), TVectors.Add(h, i));
+        j = TVectors.Add(TVectors.Add(j, k), TVectors.Add(l, m));
+        return TVectors.Sum(TVectors.Add(TVectors.Add(a, e), j));
     }
 }

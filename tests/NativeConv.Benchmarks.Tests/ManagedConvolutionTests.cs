@@ -61,7 +61,7 @@ public class ManagedConvolutionTests
     }
 
     // Vectors that the hardware does not have are put together from shorter ones.
-    private static Kernels Vectors(int bits) => bits == 512 ? Kernels.Vectors512 : Kernels.Vectors256;
+    private static Kernels Vectors(int bits) => bits == 512 ? Kernels.Of512Bits : Kernels.Of256Bits;
 
     [Fact]
     public void AllLayers_Forward_Agree()

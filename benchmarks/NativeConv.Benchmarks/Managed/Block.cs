@@ -11,8 +11,14 @@ internal sealed record Block(TileKernel Kernel, int InChannel, int OutChannel, i
 {
     public bool IsFull => Valid == Kernel.Width;
 
+    /// <summary>All of a convolution.</summary>
+    public static List<Block> All(Kernels kernels, CorrelationShape shape, DepthwiseUnits units) =>
+        shape.IsDepthwise
+            ? Depthwise(kernels, units, shape.Taps)
+            : Dense(kernels, shape.Groups, shape.Channels, shape.Filters, shape.Taps);
+
     /// <summary>The blocks of a dense convolution or one in groups.</summary>
-    public static List<Block> Dense(Kernels kernels, int groups, int channels, int filters, int taps)
+    private static List<Block> Dense(Kernels kernels, int groups, int channels, int filters, int taps)
     {
         List<Block> blocks = [];
         int weights = 0;
@@ -36,7 +42,7 @@ internal sealed record Block(TileKernel Kernel, int InChannel, int OutChannel, i
 
     /// <summary>The blocks of a depthwise convolution: one for each vector of a <see
     /// cref="DepthwiseUnits"/>.</summary>
-    public static List<Block> Depthwise(Kernels kernels, DepthwiseUnits units, int taps)
+    private static List<Block> Depthwise(Kernels kernels, DepthwiseUnits units, int taps)
     {
         TileKernel kernel = kernels.Depthwise;
         int lanes = kernel.Lanes;

@@ -40,11 +40,8 @@ internal sealed unsafe class Correlation : IDisposable
         _shape = shape;
         _team = team;
         _task = RunTask;
-        int taps = shape.KernelHeight * shape.KernelWidth;
         _units = new DepthwiseUnits(kernels, shape);
-        _blocks = shape.IsDepthwise
-            ? Block.Depthwise(kernels, _units, taps)
-            : Block.Dense(kernels, shape.Groups, shape.Channels, shape.Filters, taps);
+        _blocks = Block.All(kernels, shape, _units);
         TileKernel kernel = _blocks[0].Kernel;
         _group = kernel.Group;
         int units = shape.IsDepthwise ? _units.Count : shape.Width;
@@ -72,7 +69,7 @@ internal sealed unsafe class Correlation : IDisposable
         _run = _units.RowFloats < int.MaxValue ? 2 : _groups.Count;
 
         Block last = _blocks[^1];
-        _weights = new NativeFloats(last.Weights + ((long)taps * shape.Channels * last.Kernel.Width));
+        _weights = new NativeFloats(last.Weights + ((long)shape.Taps * shape.Channels * last.Kernel.Width));
         _bias = new NativeFloats(last.Bias + last.Kernel.Width);
 
         // A tile with fewer inputs than the kernel has room for reads what follows the last row.
@@ -90,7 +87,7 @@ internal sealed unsafe class Correlation : IDisposable
     /// filter.</summary>
     public void Pack(Func<int, int, int, int, float> weight, Func<int, float> bias)
     {
-        int taps = _shape.KernelHeight * _shape.KernelWidth;
+        int taps = _shape.Taps;
         foreach (Block block in _blocks)
         {
             float* to = _weights.Pointer + block.Weights;

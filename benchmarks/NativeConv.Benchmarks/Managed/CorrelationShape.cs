@@ -29,6 +29,9 @@ internal sealed record CorrelationShape
 
     public required int KernelWidth { get; init; }
 
+    /// <summary>Weights of a filter for a channel.</summary>
+    public int Taps => KernelHeight * KernelWidth;
+
     public required int StrideY { get; init; }
 
     public required int StrideX { get; init; }

@@ -9,11 +9,17 @@ namespace NativeConv.Benchmarks.Managed;
 internal sealed record Kernels(TileKernel Dense, TileKernel Narrow, TileKernel Depthwise)
 {
     /// <summary>512 bits.</summary>
-    public static Kernels Vectors512 { get; } = new(new Dense512(), new NarrowDense512(), new Depthwise512());
+    public static Kernels Of512Bits { get; } = new(
+        new Dense512(),
+        new SevenTwice<Vector512<float>, Vectors512, OneChannel<Vector512<float>, Vectors512>>(),
+        new SevenTwice<Vector512<float>, Vectors512, EachChannel<Vector512<float>, Vectors512>>());
 
     /// <summary>256 bits.</summary>
-    public static Kernels Vectors256 { get; } = new(new Dense256(), new Dense256(), new Depthwise256());
+    public static Kernels Of256Bits { get; } = new(
+        new Dense256(),
+        new Dense256(),
+        new SevenTwice<Vector256<float>, Vectors256, EachChannel<Vector256<float>, Vectors256>>());
 
     /// <summary>The best of this machine.</summary>
-    public static Kernels Best { get; } = Vector512.IsHardwareAccelerated ? Vectors512 : Vectors256;
+    public static Kernels Best { get; } = Vector512.IsHardwareAccelerated ? Of512Bits : Of256Bits;
 }

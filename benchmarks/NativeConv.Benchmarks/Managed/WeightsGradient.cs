@@ -42,11 +42,8 @@ internal sealed unsafe class WeightsGradient : IDisposable
         _team = team;
         _prepare = Prepare;
         _task = RunTask;
-        int taps = shape.KernelHeight * shape.KernelWidth;
         _units = new DepthwiseUnits(kernels, shape);
-        _blocks = shape.IsDepthwise
-            ? Block.Depthwise(kernels, _units, taps)
-            : Block.Dense(kernels, shape.Groups, shape.Channels, shape.Filters, taps);
+        _blocks = Block.All(kernels, shape, _units);
         _group = _blocks[0].Kernel.Group;
         _width = _blocks.Max(static block => block.Kernel.Width);
         _rows = shape.RowsRead(shape.Height);
@@ -299,7 +296,7 @@ internal sealed unsafe class WeightsGradient : IDisposable
     private void CollectDepthwise()
     {
         int channels = _shape.OutChannels;
-        int taps = _shape.KernelHeight * _shape.KernelWidth;
+        int taps = _shape.Taps;
         new Span<float>(_gradWeights, channels * taps).Clear();
         for (int b = 0; b < _blocks.Count; b++)
         {

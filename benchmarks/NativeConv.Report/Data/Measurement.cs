@@ -61,16 +61,10 @@ internal sealed record Measurement
         Set, $"{Round}", Engine, Layout, $"{Threads}", Name, Pass, Csv.Text(MinUs), Csv.Text(MedianUs), Csv.Text(Check), Isa,
         Algorithm, Csv.Text(Gflops), Csv.Text(PeakGflops), Csv.Text(GbPerS), Status);
 
-    public static Measurement FromCsv(IReadOnlyDictionary<string, string> row) => FromRival("", 0, row) with
+    public static Measurement FromCsv(IReadOnlyDictionary<string, string> row) => FromRival("", 0, row).WithKernel(row) with
     {
         Set = row["set"],
         Round = (int)Csv.Number(row["round"]),
-        Isa = row["isa"],
-        Algorithm = row["algorithm"],
-        Gflops = Csv.Number(row["gflops"]),
-        PeakGflops = Csv.Number(row["peak_gflops"]),
-        GbPerS = Csv.Number(row["gb_per_s"]),
-        Status = row["status"],
     };
 
     /// <summary>A row as the programs of benchmarks/rivals print it.</summary>
@@ -89,7 +83,7 @@ internal sealed record Measurement
     };
 
     /// <summary>A row of nconv_bench.</summary>
-    public static Measurement FromBench(string set, int round, IReadOnlyDictionary<string, string> row) => new()
+    public static Measurement FromBench(string set, int round, IReadOnlyDictionary<string, string> row) => new Measurement
     {
         Set = set,
         Round = round,
@@ -101,6 +95,11 @@ internal sealed record Measurement
         MinUs = Csv.Number(row["min_us"]),
         MedianUs = Csv.Number(row["median_us"]),
         Check = row.TryGetValue("check", out string? check) ? Csv.Number(check) : double.NaN,
+    }.WithKernel(row);
+
+    /// <summary>With what nconv_bench alone says: what ran, how fast, and how well.</summary>
+    private Measurement WithKernel(IReadOnlyDictionary<string, string> row) => this with
+    {
         Isa = row["isa"],
         Algorithm = row["algorithm"],
         Gflops = Csv.Number(row["gflops"]),
